@@ -1,0 +1,124 @@
+"""What was seen of one cluster, normalised: plain values, no clock, no I/O, no policy.
+
+A Snapshot holds facts only; what they are worth under a ProxmoxHost's terms is `capacity`'s business. `None` means "could not be seen", which
+is never the same as "none" or "zero".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from proxmox_offerings.proxmox.answers import GuestConfig, GuestRow
+
+
+class NodeState(StrEnum):
+    """Whether a node can take guests now, by its row and the three maintenance signals."""
+
+    ONLINE = "Online"
+    OFFLINE = "Offline"
+    UNKNOWN = "Unknown"
+    MAINTENANCE = "Maintenance"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A graphics card: all functions of one PCI slot.
+
+    `slot` is "0000:17:00". `model` is "vendor:device" ("10de:20b5"), `name` the device database's, None where it has none.
+    `unsellable` is a reason word (NoIommu, SharedIommuGroup, VirtualFunctions, Contradictory) or None. `taken`: a guest's configuration names it.
+    """
+
+    slot: str
+    model: str
+    name: str | None
+    unsellable: str | None
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node as seen: `threads`, `cores` (0 where the platform does not tell), `sockets`, `memory` bytes.
+
+    `bridges` (active Linux and OVS bridges and SDN vnets) and `cards` are None where they could not be read;
+    `cards_blind` tells why: which call failed, or that guests' configurations could not be read, so that no card is known to be free.
+    """
+
+    name: str
+    state: NodeState
+    architecture: str
+    threads: int | None
+    cores: int | None
+    sockets: int | None
+    memory: int | None
+    cpu_model: str | None
+    hvm: bool | None
+    bridges: frozenset[str] | None
+    cards: tuple[Card, ...] | None
+    cards_blind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoragePlace:
+    """One storage id on one node.
+
+    `usable`: available, enabled and active there; else `unusable` says why in a word. `avail` and `total` are bytes; `avail` None: never read, so not for sale.
+    `backing` names the bytes that it draws on: equal names, same bytes. `derived_class` is nvme, ssd, hdd, network or unknown.
+    """
+
+    storage: str
+    node: str
+    plugin: str
+    content: frozenset[str]
+    shared: bool
+    unusable: str | None
+    avail: int | None
+    total: int | None
+    backing: str
+    derived_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Something to install from: a guest marked as template (`vmid`), a container template or an import image (`volid`).
+
+    `nodes`: where it can be used. `kind` is qemu or lxc: what kind of guest it makes.
+    """
+
+    kind: str
+    name: str
+    vmid: int | None
+    volid: str | None
+    tags: tuple[str, ...]
+    nodes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingPrivilege:
+    """A privilege that the token lacks on a path, and what cannot be seen for it."""
+
+    path: str
+    privilege: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A whole cluster at one moment. `nodes` by name; `guests` without templates, each on the node that lists it.
+
+    `configs` holds the configurations that were asked for: vmid -> configuration, or None where it could not be read.
+    `last_known` are the rows of guests now without a size, as they were when last seen.
+    """
+
+    observed_at: datetime
+    version: str
+    cluster_name: str | None
+    endpoint: str
+    nodes: Mapping[str, Node]
+    guests: tuple[GuestRow, ...]
+    configs: Mapping[int, GuestConfig | None]
+    last_known: Mapping[int, GuestRow]
+    storages: tuple[StoragePlace, ...]
+    provisioned: Mapping[str, int | None] | None
+    templates: tuple[Template, ...]
+    missing_privileges: tuple[MissingPrivilege, ...]
