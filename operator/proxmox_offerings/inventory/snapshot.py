@@ -116,7 +116,7 @@ class Snapshot:
     endpoint: str
     nodes: Mapping[str, Node]
     guests: tuple[GuestRow, ...]
-    configs: Mapping[int, GuestConfig | None]
+    configs: Mapping[int, tuple[GuestConfig, ...] | None]
     last_known: Mapping[int, GuestRow]
     storages: tuple[StoragePlace, ...]
     provisioned: Mapping[str, int | None] | None
