@@ -74,11 +74,13 @@ class Slow:
 class Remembered:
     """What earlier turns found and later turns need.
 
-    `sizes`: each guest's last row that had a size. `same_bytes`: pairs of (node, storage, storage) once found on one file system.
+    `sizes`: the last row that had a size, of each guest that may lose it (HA-managed or a template). `same_bytes`: (node, storage, storage) once
+    found on one file system, kept while the `definitions` of the storages stay as they are.
     """
 
     sizes: Mapping[int, GuestRow] = field(default_factory=dict)
     same_bytes: frozenset[tuple[str, str, str]] = frozenset()
+    definitions: tuple[StorageConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

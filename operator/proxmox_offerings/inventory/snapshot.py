@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from proxmox_offerings.proxmox.answers import GuestConfig, GuestRow
+from proxmox_offerings.proxmox.errors import MissingPrivilege
 
 
 class NodeState(StrEnum):
@@ -91,15 +92,6 @@ class Template:
     volid: str | None
     tags: tuple[str, ...]
     nodes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingPrivilege:
-    """A privilege that the token lacks on a path, and what cannot be seen for it."""
-
-    path: str
-    privilege: str
-    effect: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,17 @@ ObservationError                    nothing new may be published; what was said 
 Nothing of a remote answer is echoed: messages are ours, with a status code or a host name at most.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingPrivilege:
+    """A privilege that the token lacks on a path, and what cannot be seen for it."""
+
+    path: str
+    privilege: str
+    effect: str
 
 
 class ObservationError(Exception):
@@ -76,9 +86,13 @@ class Unauthorized(NeedsAttention):
 
 
 class PrivilegesMissing(NeedsAttention):
-    """The token works, but cannot see everything that must be counted."""
+    """The token works, but cannot see everything that must be counted; `missing` lists what it lacks."""
 
     reason = "PrivilegesMissing"
+
+    def __init__(self, message: str, *, missing: tuple[MissingPrivilege, ...] = ()) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class CertificateRejected(NeedsAttention):
