@@ -1,25 +1,109 @@
 """From what was read to what is known: the one way into a Snapshot."""
 
+from collections import defaultdict
+
 from proxmox_offerings.inventory.gathered import Configs, Fast, Remembered, Slow, WantedConfig
-from proxmox_offerings.inventory.snapshot import Snapshot
+from proxmox_offerings.inventory.nodes import has_cards, nodes_of, state_of
+from proxmox_offerings.inventory.privileges import hidden_storages, lesser_gaps, require_rights
+from proxmox_offerings.inventory.snapshot import NodeState, Snapshot
+from proxmox_offerings.inventory.storages import pairs_on_same_bytes, places_of, provisioned_of
+from proxmox_offerings.inventory.templates import templates_of
+from proxmox_offerings.proxmox.answers import GuestRow
+from proxmox_offerings.proxmox.errors import CallFailed, NotQuorate
 
 
 def configs_wanted(*, fast: Fast, slow: Slow, provisioned: bool) -> tuple[WantedConfig, ...]:
-    """The guest configurations that counting needs now: few, and none on a cluster without GPUs and unlimited containers.
+    """The guest configurations that counting needs now, by vmid: few, and none on a cluster without GPUs, templates and unlimited
+    containers.
 
     `provisioned`: storage is accounted by configured sizes, which takes the configuration of every guest.
     """
-    raise NotImplementedError
+    nodes = {row.name: row for row in fast.resources.nodes}
+    with_cards = {name for name, reading in slow.nodes.items() if has_cards(reading)}
+    wanted = []
+    for guest in fast.resources.guests:
+        node = nodes.get(guest.node)
+        if node is None or state_of(node, manager=fast.manager, online=fast.cluster.online) not in {
+            NodeState.ONLINE,
+            NodeState.MAINTENANCE,
+        }:
+            continue
+        names_cards = guest.kind == "qemu" and not guest.template and guest.node in with_cards
+        limit_untold = (
+            guest.kind == "lxc" and not guest.template and guest.maxcpu is not None and guest.maxcpu == node.maxcpu
+        )
+        if provisioned or guest.template or names_cards or limit_untold or guest.maxmem is None:
+            pending = names_cards and guest.status != "stopped"
+            wanted.append(WantedConfig(node=guest.node, kind=guest.kind, vmid=guest.vmid, pending=pending))
+    return tuple(wanted)
 
 
 def remember(*, fast: Fast, slow: Slow, remembered: Remembered) -> Remembered:
-    """What the next turn must still know after this one."""
-    raise NotImplementedError
+    """What the next turn must still know after this one; guests that are gone are forgotten."""
+    sizes = {
+        guest.vmid: guest if guest.maxmem is not None else remembered.sizes[guest.vmid]
+        for guest in fast.resources.guests
+        if (guest.hastate or guest.template or guest.maxmem is None)
+        and (guest.maxmem is not None or guest.vmid in remembered.sizes)
+    }
+    return Remembered(
+        sizes=sizes, same_bytes=pairs_on_same_bytes(slow=slow, remembered=remembered), definitions=slow.storages
+    )
 
 
 def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembered) -> Snapshot:
     """The cluster as seen.
 
-    Raises NotQuorate, PrivilegesMissing or UncountableGuests where what was read must not be believed or is not enough to count.
+    Raises NotQuorate, PrivilegesMissing, UncountableGuests or CallFailed where what was read must not be believed or is not enough to
+    count.
     """
-    raise NotImplementedError
+    if not fast.cluster.quorate:
+        raise NotQuorate("the cluster has no quorum: what it shows may be old, so nothing new is said until it is back")
+    require_rights(slow.permissions)
+    if not fast.resources.nodes:
+        raise CallFailed("the cluster lists no node, not even the one that answered")
+    guests = tuple(
+        guest for guest in fast.resources.guests if not _is_template(guest, configs=configs, remembered=remembered)
+    )
+    guests_of: dict[str, list[GuestRow]] = defaultdict(list)
+    for guest in guests:
+        guests_of[guest.node].append(guest)
+    nodes = nodes_of(fast=fast, slow=slow, configs=configs, guests_of=guests_of)
+    last_known = {
+        guest.vmid: remembered.sizes[guest.vmid]
+        for guest in guests
+        if guest.maxmem is None and guest.vmid in remembered.sizes
+    }
+    places = places_of(
+        fast=fast,
+        slow=slow,
+        hidden=hidden_storages(slow.permissions),
+        pairs=pairs_on_same_bytes(slow=slow, remembered=remembered),
+    )
+    return Snapshot(
+        observed_at=fast.read_at,
+        version=slow.version.version,
+        cluster_name=fast.cluster.name,
+        endpoint=fast.endpoint,
+        nodes=nodes,
+        guests=guests,
+        configs=configs,
+        last_known=last_known,
+        storages=places,
+        provisioned=provisioned_of(rows=fast.resources.guests, configs=configs, places=places),
+        templates=templates_of(fast=fast, slow=slow, configs=configs, remembered=remembered, places=places),
+        missing_privileges=lesser_gaps(slow.permissions, slow.version),
+    )
+
+
+def _is_template(guest: GuestRow, *, configs: Configs, remembered: Remembered) -> bool:
+    """A template loses its mark with its size when its node is not heard of for 300 s (proxmox-api.md, fact 3)."""
+    if guest.template:
+        return True
+    if guest.maxmem is not None:
+        return False
+    read = configs.get(guest.vmid)
+    if read is not None:
+        return any(config.template for config in read)
+    last = remembered.sizes.get(guest.vmid)
+    return last is not None and last.template

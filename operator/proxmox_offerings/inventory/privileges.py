@@ -1,10 +1,11 @@
-"""Whether the token sees everything that must be counted. A weak token gets HTTP 200 with rows missing, never an error (proxmox-api.md, fact 1).
+"""Whether the token sees everything that must be counted. A weak token gets HTTP 200 with rows missing, never an error (proxmox-api.md,
+fact 1).
 
 GET /access/permissions lists fixed paths and every path with an access rule; a fixed path that is absent has no rights at all
 (libpve-access-control RPCEnvironment.pm).
 """
 
-from proxmox_offerings.proxmox.answers import Permissions
+from proxmox_offerings.proxmox.answers import Permissions, Version
 from proxmox_offerings.proxmox.errors import MissingPrivilege, PrivilegesMissing
 
 GUESTS_HIDDEN = "guests may be hidden, so that their room would be sold again"
@@ -18,7 +19,7 @@ def require_rights(permissions: Permissions) -> None:
         *_lacking(permissions, "/", "Sys.Audit", "quorum and maintenance cannot be read"),
         *_lacking(permissions, "/", "VM.Audit", GUESTS_HIDDEN),
         *_lacking(permissions, "/vms", "VM.Audit", GUESTS_HIDDEN),
-        *_lacking(permissions, "/pool", "VM.Audit", GUESTS_HIDDEN),
+        *_lacking(permissions, _pools(permissions), "VM.Audit", GUESTS_HIDDEN),
         *(
             MissingPrivilege(path=path, privilege="VM.Audit", effect=GUESTS_HIDDEN)
             for path, privileges in sorted(permissions.paths.items())
@@ -33,21 +34,30 @@ def require_rights(permissions: Permissions) -> None:
         raise PrivilegesMissing(f"the token has no rights at all; {REMEDY}", missing=missing)
     first = missing[0]
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-    raise PrivilegesMissing(f"the token lacks {first.privilege} on {first.path}{more}: {first.effect}; {REMEDY}", missing=missing)
+    raise PrivilegesMissing(
+        f"the token lacks {first.privilege} on {first.path}{more}: {first.effect}; {REMEDY}", missing=missing
+    )
 
 
-def lesser_gaps(permissions: Permissions) -> tuple[MissingPrivilege, ...]:
+def lesser_gaps(permissions: Permissions, version: Version) -> tuple[MissingPrivilege, ...]:
     """What the token lacks without making the count wrong: something is not sold, or not shown, for it."""
     gaps = [
         *_lacking(permissions, "/nodes", "Sys.Audit", "nodes cannot be read and are not sold"),
-        *_lacking(permissions, "/", "SDN.Audit", "bridges may be hidden; a host with `bridge` sells nothing on their nodes"),
-        *_lacking(permissions, "/", "Mapping.Audit", "PCI mappings may be hidden; nodes whose guests use one sell no GPU", since="Mapping."),
+        *_lacking(
+            permissions, "/", "SDN.Audit", "bridges may be hidden; a host with `bridge` sells nothing on their nodes"
+        ),
     ]
+    if version.numbers >= (8, 0):  # the privilege does not exist before
+        gaps += _lacking(
+            permissions, "/", "Mapping.Audit", "PCI mappings may be hidden; nodes whose guests use one sell no GPU"
+        )
     for path, privileges in sorted(permissions.paths.items()):
         if path.startswith("/storage/") and "Datastore.Audit" not in privileges:
             gaps.append(MissingPrivilege(path=path, privilege="Datastore.Audit", effect="this storage is not sold"))
         if path.startswith("/nodes/") and "Sys.Audit" not in privileges:
-            gaps.append(MissingPrivilege(path=path, privilege="Sys.Audit", effect="this node cannot be read and is not sold"))
+            gaps.append(
+                MissingPrivilege(path=path, privilege="Sys.Audit", effect="this node cannot be read and is not sold")
+            )
     return tuple(gaps)
 
 
@@ -60,10 +70,13 @@ def hidden_storages(permissions: Permissions) -> frozenset[str]:
     )
 
 
-def _lacking(permissions: Permissions, path: str, privilege: str, effect: str, *, since: str | None = None) -> tuple[MissingPrivilege, ...]:
-    """The privilege must hold on `path` and on all below it. `since`: only where the server knows privileges of that family at all (PVE 7 has no Mapping.*)."""
-    if since is not None and not any(name.startswith(since) for held in permissions.paths.values() for name in held):
-        return ()
+def _pools(permissions: Permissions) -> str:
+    """The fixed path of the pools: 7.4 lists it as "/pools" (recorded answer), 8 and 9 as "/pool"."""
+    return "/pools" if "/pools" in permissions.paths else "/pool"
+
+
+def _lacking(permissions: Permissions, path: str, privilege: str, effect: str) -> tuple[MissingPrivilege, ...]:
+    """The privilege must hold on `path` and on all below it."""
     if permissions.paths.get(path, {}).get(privilege):
         return ()
     return (MissingPrivilege(path=path, privilege=privilege, effect=effect),)

@@ -27,7 +27,8 @@ class Card:
     """A graphics card: all functions of one PCI slot.
 
     `slot` is "0000:17:00". `model` is "vendor:device" ("10de:20b5"), `name` the device database's, None where it has none.
-    `unsellable` is a reason word (NoIommu, SharedIommuGroup, VirtualFunctions, Contradictory) or None. `taken`: a guest's configuration names it.
+    `unsellable` is a reason word (NoIommu, SharedIommuGroup, VirtualFunctions, Contradictory) or None. `taken`: a guest's configuration
+    names it.
     """
 
     slot: str
@@ -63,7 +64,8 @@ class Node:
 class StoragePlace:
     """One storage id on one node.
 
-    `usable`: available, enabled and active there; else `unusable` says why in a word. `avail` and `total` are bytes; `avail` None: never read, so not for sale.
+    `usable`: available, enabled and active there; else `unusable` says why in a word. `avail` and `total` are bytes; `avail` None: never
+    read, so not for sale.
     `backing` names the bytes that it draws on: equal names, same bytes. `derived_class` is nvme, ssd, hdd, network or unknown.
     """
 

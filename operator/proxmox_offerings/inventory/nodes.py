@@ -1,0 +1,75 @@
+"""Nodes as seen: whether each can take guests, its hardware, bridges and cards."""
+
+from collections.abc import Iterable, Mapping
+
+from proxmox_offerings.inventory.cards import UnknownMapping, cards_of, mark_taken
+from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Slow
+from proxmox_offerings.inventory.snapshot import Card, Node, NodeState
+from proxmox_offerings.proxmox.answers import GuestRow, ManagerStatus, NodeRow
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Proxmox' names and Kubernetes' names. `host-arch` exists from 9.2 on; absent means x86_64 (proxmox-api.md 2.1)."""
+
+BRIDGES = frozenset({"bridge", "OVSBridge", "vnet"})
+
+
+def state_of(row: NodeRow, *, manager: ManagerStatus, online: Mapping[str, bool]) -> NodeState:
+    """The row's status wins over what its guests and storages still say; any of three signals means maintenance (proxmox-api.md 2.7)."""
+    if row.status == "offline" or online.get(row.name) is False:
+        return NodeState.OFFLINE
+    if row.status != "online":
+        return NodeState.UNKNOWN
+    signals = (row.hastate, manager.node_status.get(row.name), manager.lrm_mode.get(row.name))
+    return NodeState.MAINTENANCE if "maintenance" in signals else NodeState.ONLINE
+
+
+def nodes_of(*, fast: Fast, slow: Slow, configs: Configs, guests_of: Mapping[str, list[GuestRow]]) -> dict[str, Node]:
+    """All nodes by name, in the order of their names."""
+    nodes = {}
+    for row in sorted(fast.resources.nodes, key=lambda row: row.name):
+        reading = slow.nodes.get(row.name, NodeReading())
+        status = reading.status
+        cards, blind = _cards(row.name, reading, slow=slow, configs=configs, guests=guests_of.get(row.name, ()))
+        nodes[row.name] = Node(
+            name=row.name,
+            state=state_of(row, manager=fast.manager, online=fast.cluster.online),
+            architecture=ARCHITECTURES.get(row.host_arch or "x86_64", row.host_arch or "unknown"),
+            threads=row.maxcpu,
+            cores=status.cores if status else None,
+            sockets=status.sockets if status else None,
+            memory=row.maxmem,
+            cpu_model=status.model if status else None,
+            hvm=status.hvm if status else None,
+            bridges=None
+            if reading.interfaces is None
+            else frozenset(i.name for i in reading.interfaces if i.active and i.type in BRIDGES),
+            cards=cards,
+            cards_blind=blind,
+        )
+    return nodes
+
+
+def has_cards(reading: NodeReading) -> bool:
+    """Whether anything in this node's PCI list could be sold, so that its guests' configurations must be read."""
+    return any(card.unsellable is None for card in cards_of(reading.pci or ()))
+
+
+def _cards(
+    node: str, reading: NodeReading, *, slow: Slow, configs: Configs, guests: Iterable[GuestRow]
+) -> tuple[tuple[Card, ...] | None, str | None]:
+    if reading.pci is None:
+        return None, reading.pci_failure or "its PCI devices were not read yet"
+    cards = cards_of(reading.pci)
+    if all(card.unsellable for card in cards):
+        return cards, None
+    machines = [guest for guest in guests if guest.kind == "qemu"]
+    read = [configs.get(guest.vmid) for guest in machines]
+    unread = [guest.vmid for guest, config in zip(machines, read, strict=True) if config is None]
+    if unread:
+        return cards, f"the configuration of guest {unread[0]} could not be read"
+    try:
+        return mark_taken(
+            cards, node=node, guests=[config for config in read if config is not None], mappings=slow.mappings
+        ), None
+    except UnknownMapping:
+        return cards, "a guest uses a PCI mapping that could not be read"

@@ -1,0 +1,117 @@
+"""Storages as seen: one place for each storage id on each node, with the bytes behind it, and how much of them is free."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from proxmox_offerings.inventory.backings import NETWORK_PLUGINS, backing_of, class_of, merged, same_bytes
+from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
+from proxmox_offerings.inventory.snapshot import StoragePlace
+from proxmox_offerings.proxmox.answers import GuestRow, NodeStorage, StorageConfig, StorageRow
+
+
+def pairs_on_same_bytes(*, slow: Slow, remembered: Remembered) -> frozenset[tuple[str, str, str]]:
+    """(node, storage, storage) on one file system, now or at any time since the storage definitions last changed."""
+    configs = {config.storage: config for config in slow.storages}
+    now = {
+        pair for node, reading in slow.nodes.items() for pair in same_bytes(node=node, reading=reading, configs=configs)
+    }
+    return frozenset(now) | (remembered.same_bytes if remembered.definitions == slow.storages else frozenset())
+
+
+def places_of(
+    *, fast: Fast, slow: Slow, hidden: frozenset[str], pairs: Iterable[tuple[str, str, str]]
+) -> tuple[StoragePlace, ...]:
+    """Every storage on every node that lists it, by node and id."""
+    configs = {config.storage: config for config in slow.storages}
+    shared = {row.storage for row in fast.resources.storages if row.shared} | {
+        config.storage for config in slow.storages if config.shared or config.plugin in NETWORK_PLUGINS
+    }
+    backings = _backings(fast.resources.storages, configs=configs, shared=shared, pairs=pairs)
+    places = []
+    for row in sorted(fast.resources.storages, key=lambda row: (row.node, row.storage)):
+        reading = slow.nodes.get(row.node, NodeReading())
+        config = configs.get(row.storage)
+        seen = next((one for one in reading.storages or () if one.storage == row.storage), None)
+        places.append(
+            StoragePlace(
+                storage=row.storage,
+                node=row.node,
+                plugin=row.plugin or (config.plugin if config else "unknown"),
+                content=row.content,
+                shared=row.storage in shared,
+                unusable=_unusable(row, config=config, seen=seen, hidden=hidden),
+                avail=_avail(row, seen=seen, then=reading.storage_used.get(row.storage)),
+                total=seen.total if seen else None,
+                backing=backings[row.node, row.storage],
+                derived_class=class_of(config, shared=row.storage in shared, reading=slow.nodes.get(row.node))
+                if config
+                else "unknown",
+            )
+        )
+    return tuple(places)
+
+
+def provisioned_of(
+    *, rows: Iterable[GuestRow], configs: Configs, places: Iterable[StoragePlace]
+) -> dict[str, int] | None:
+    """Bytes configured on each backing by all guests, templates included; None while any guest's configuration is unread."""
+    backings = {(place.node, place.storage): place.backing for place in places}
+    total: dict[str, int] = defaultdict(int)
+    for row in rows:
+        read = configs.get(row.vmid)
+        if read is None:
+            return None
+        # Current and pending may both name a volume; the larger size is the one that it has, or will have.
+        sizes: dict[str, int] = {}
+        for config in read:
+            for volid, size in (config.volume_sizes or {}).items():
+                sizes[volid] = max(size or 0, sizes.get(volid, 0))
+        for volid, size in sizes.items():
+            backing = backings.get((row.node, volid.partition(":")[0]))
+            if backing is not None:
+                total[backing] += size
+    return dict(total)
+
+
+def _unusable(
+    row: StorageRow, *, config: StorageConfig | None, seen: NodeStorage | None, hidden: frozenset[str]
+) -> str | None:
+    if row.storage in hidden or config is None:
+        return "NotVisible"
+    if config.disabled or (seen is not None and not seen.enabled):
+        return "Disabled"
+    if row.status != "available":
+        return "Unknown"
+    if seen is not None and not seen.active:
+        return "Inactive"
+    return None
+
+
+def _avail(row: StorageRow, *, seen: NodeStorage | None, then: int | None) -> int | None:
+    """Free bytes now: what the slow loop read, less what was written since by the fast loop's account (capacity.md 4)."""
+    if seen is None or seen.avail is None or not seen.total:
+        return None
+    if row.disk is None or then is None:
+        return seen.avail
+    return min(seen.total, max(0, seen.avail - (row.disk - then)))
+
+
+def _backings(
+    rows: Iterable[StorageRow],
+    *,
+    configs: Mapping[str, StorageConfig],
+    shared: set[str],
+    pairs: Iterable[tuple[str, str, str]],
+) -> dict[tuple[str, str], str]:
+    names: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        config = configs.get(row.storage) or StorageConfig(storage=row.storage, plugin=row.plugin or "unknown")
+        names[row.node][row.storage] = backing_of(config, node=row.node, shared=row.storage in shared)
+    paired: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for node, first, second in pairs:
+        paired[node].append((first, second))
+    return {
+        (node, storage): backing
+        for node, own in names.items()
+        for storage, backing in merged(own, paired[node]).items()
+    }
