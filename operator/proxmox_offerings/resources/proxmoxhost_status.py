@@ -1,0 +1,160 @@
+"""What a ProxmoxHost tells about its cluster.
+
+Its lists are bounded far above what one cluster holds (Proxmox VE is supported up to some 32 nodes), so that a status is never refused for its size.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from proxmox_offerings.resources.conditions import Condition
+from proxmox_offerings.resources.model import Model
+from proxmox_offerings.resources.quantity import Quantity
+from proxmox_offerings.resources.scalars import Bool, Int, Sentence, Text, Time, Word
+from proxmox_offerings.resources.words import StorageClass
+
+Count = Annotated[Int, Field(ge=0)]
+Words = tuple[Word, ...]
+
+
+class ProxmoxFacts(Model):
+    """The cluster as a whole."""
+
+    version: Text
+    """Version of Proxmox VE on the node that answered, such as 9.1.2."""
+    cluster_name: Text | None = None
+    """Name of the cluster; absent for a standalone node."""
+    quorate: Bool
+    """Whether a majority of the nodes agree. Without it nothing new is said."""
+    endpoint: Text
+    """The endpoint that answered last."""
+
+
+class NodeCPU(Model):
+    """vCPUs of a node, under the host's allocation. Thousandths as 1500m."""
+
+    capacity: Quantity
+    """vCPUs that may be committed."""
+    committed: Quantity
+    """vCPUs that guests are configured with."""
+    headroom: Quantity
+    """What is left; negative if more is committed than may be."""
+
+
+class NodeMemory(Model):
+    """Memory of a node, under the host's allocation."""
+
+    capacity: Quantity
+    """Memory that may be committed."""
+    committed: Quantity
+    """Memory that guests are configured with."""
+    headroom: Quantity
+    """What is left; negative if more is committed than may be."""
+
+
+class NodeGPU(Model):
+    """The cards of one model in a node."""
+
+    model: Word
+    """The device's name, or its vendor:device numbers."""
+    total: Count
+    """Cards that could be sold when free."""
+    free: Count | None = None
+    """Cards that no guest's configuration names; absent if that could not be read."""
+
+
+class NodeStatus(Model):
+    """A node as it was seen."""
+
+    name: Word
+    """Its name in the cluster."""
+    status: Word
+    """Online, Offline, Unknown or Maintenance."""
+    cpu_model: Text | None = None
+    """Its processors' name."""
+    sockets: Count | None = None
+    """Its processors."""
+    cores: Count | None = None
+    """Cores of all processors together."""
+    threads: Count | None = None
+    """Threads of all processors together."""
+    memory: Quantity | None = None
+    """Its memory."""
+    excluded: Text | None = None
+    """Why nothing is sold on it, in a documented word; absent if it is eligible."""
+    cpu: NodeCPU | None = None
+    """vCPUs under the host's allocation; absent if unknown."""
+    memory_allocation: NodeMemory | None = None
+    """Memory under the host's allocation; absent if unknown."""
+    bridges: Words | None = None
+    """Its active bridges and SDN vnets; absent if unreadable."""
+    gpus: tuple[NodeGPU, ...] | None = None
+    """Its graphics cards by model; absent if unreadable."""
+
+
+class StorageStatus(Model):
+    """A storage as it was seen: one row for each id and class. Sizes are summed over `nodes`; a shared storage counts once."""
+
+    name: Word
+    """The storage's id."""
+    class_: Annotated[StorageClass, Field(alias="class")] = StorageClass.UNKNOWN
+    """What it is made of."""
+    shared: Bool = False
+    """Whether all nodes see the same bytes."""
+    backing: Text | None = None
+    """What it draws on: storages of one backing share their bytes."""
+    total: Quantity | None = None
+    """Its size; absent if unreadable."""
+    available: Quantity | None = None
+    """What is free; absent if unreadable."""
+    nodes: Words = ()
+    """Nodes that can use it."""
+
+
+class MissingPrivilege(Model):
+    """A privilege that the token lacks."""
+
+    path: Word
+    """Where it is missing, such as /vms."""
+    privilege: Word
+    """Its name, such as VM.Audit."""
+    effect: Sentence
+    """What cannot be seen without it."""
+
+
+class OfferingCounts(Model):
+    """How many Offerings there are, by stock."""
+
+    total: Count
+    """All of them."""
+    in_stock: Count
+    """With stock InStock."""
+    low_stock: Count
+    """With stock LowStock."""
+    out_of_stock: Count
+    """With stock OutOfStock."""
+    unknown: Count
+    """With stock Unknown."""
+
+
+class ProxmoxHostStatus(Model):
+    """What was observed. Written by the operator alone."""
+
+    observed_generation: Count | None = None
+    """The generation of the spec that this was said about."""
+    conditions: tuple[Condition, ...] = ()
+    """Ready sums up. Reachable, Authorized, Quorate and TLSVerified are facts; Reconciling and Stalled are there only while something is wrong."""
+    last_refresh_time: Time | None = None
+    """When capacity was last read."""
+    next_refresh_time: Time | None = None
+    """When it will be read next."""
+    proxmox: ProxmoxFacts | None = None
+    """The cluster as a whole."""
+    nodes: tuple[NodeStatus, ...] = ()
+    """Every node of the cluster, sold or not."""
+    storages: tuple[StorageStatus, ...] = ()
+    """Every selected storage."""
+    missing_privileges: tuple[MissingPrivilege, ...] = ()
+    """What the token should be allowed to see, and is not."""
+    offerings: OfferingCounts | None = None
+    """How many Offerings there are, by stock."""
