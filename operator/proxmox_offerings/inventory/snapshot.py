@@ -101,7 +101,7 @@ class Snapshot:
     """A whole cluster at one moment. `nodes` by name; `guests` without templates, each on the node that lists it.
 
     `configs` holds the configurations that were asked for: vmid -> configuration, or None where it could not be read.
-    `last_known` are the rows of guests now without a size, as they were when last seen.
+    `last_known` are the rows of guests now without a size, as they were when last seen. `provisioned`: bytes configured on each backing.
     """
 
     observed_at: datetime
@@ -113,6 +113,6 @@ class Snapshot:
     configs: Mapping[int, tuple[GuestConfig, ...] | None]
     last_known: Mapping[int, GuestRow]
     storages: tuple[StoragePlace, ...]
-    provisioned: Mapping[str, int | None] | None
+    provisioned: Mapping[str, int] | None
     templates: tuple[Template, ...]
     missing_privileges: tuple[MissingPrivilege, ...]

@@ -1,0 +1,130 @@
+"""How many bytes each backing has for sale to a tier, and which nodes reach it. Rules: capacity.md 4."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from proxmox_offerings.inventory.snapshot import NodeState, Snapshot, StoragePlace
+from proxmox_offerings.resources import ProxmoxHostSpec, StorageAccounting, StorageRule, Tier, Virtualization
+from proxmox_offerings.resources.globs import glob_matches
+
+CONTENT = {Virtualization.KVM: "images", Virtualization.LXC: "rootdir"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """One storage id on one node under the seller's terms. `for_sale` bytes; None where it may hold something, but nobody read how much.
+
+    `hidden` says in a word why it is not sold; None where it is.
+    """
+
+    place: StoragePlace
+    storage_class: str
+    backing: str
+    for_sale: int | None
+    hidden: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disks:
+    """What a tier may use: bytes by backing, the backings that each node reaches, and the nodes whose storages nobody could read."""
+
+    for_sale: Mapping[str, int]
+    reach: Mapping[str, tuple[str, ...]]
+    unread: frozenset[str]
+    names: Mapping[str, tuple[str, ...]]
+    classes: Mapping[str, tuple[str, ...]]
+
+
+def shelves_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> tuple[Shelf, ...]:
+    """All storages on all online nodes, judged by the host's selection, rules and reserve."""
+    policy = spec.allocation.storage
+    shelves = []
+    for place in snapshot.storages:
+        node = snapshot.nodes.get(place.node)
+        if node is None or node.state is not NodeState.ONLINE:
+            continue
+        rule = next((rule for rule in spec.storage_rules if glob_matches(rule.match, place.storage)), None)
+        shelves.append(
+            Shelf(
+                place=place,
+                storage_class=_class(rule, place),
+                backing=_backing(rule, place),
+                for_sale=_for_sale(place, reserved_percent=policy.reserved_percent),
+                hidden=_hidden(spec, place),
+            )
+        )
+    return (
+        _with_provisioned(spec, snapshot, shelves)
+        if policy.accounting is StorageAccounting.PROVISIONED
+        else tuple(shelves)
+    )
+
+
+def disks_for(tier: Tier, shelves: Iterable[Shelf]) -> Disks:
+    """What of the shelves a tier may use: right content, right class. A backing has the least that any of its ids shows."""
+    content = CONTENT[tier.virtualization]
+    for_sale: dict[str, int] = {}
+    reach: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, set[str]] = defaultdict(set)
+    classes: dict[str, set[str]] = defaultdict(set)
+    unread: set[str] = set()
+    for shelf in shelves:
+        if shelf.hidden or content not in shelf.place.content:
+            continue
+        if tier.storage_class is not None and shelf.storage_class != tier.storage_class:
+            continue
+        if shelf.for_sale is None:
+            unread.add(shelf.place.node)
+            continue
+        for_sale[shelf.backing] = min(shelf.for_sale, for_sale.get(shelf.backing, shelf.for_sale))
+        reach[shelf.place.node].add(shelf.backing)
+        names[shelf.backing].add(shelf.place.storage)
+        classes[shelf.backing].add(shelf.storage_class)
+    return Disks(
+        for_sale=for_sale,
+        reach={node: tuple(sorted(backings)) for node, backings in reach.items()},
+        unread=frozenset(unread - reach.keys()),
+        names={backing: tuple(sorted(own)) for backing, own in names.items()},
+        classes={backing: tuple(sorted(own)) for backing, own in classes.items()},
+    )
+
+
+def _class(rule: StorageRule | None, place: StoragePlace) -> str:
+    return rule.class_ if rule is not None and rule.class_ is not None else place.derived_class
+
+
+def _backing(rule: StorageRule | None, place: StoragePlace) -> str:
+    if rule is None or not rule.backing:
+        return place.backing
+    return f"named:{rule.backing}" if place.shared else f"named:{rule.backing}@{place.node}"
+
+
+def _for_sale(place: StoragePlace, *, reserved_percent: int) -> int | None:
+    if place.avail is None or place.total is None:
+        return None
+    return max(0, place.avail - -(-place.total * reserved_percent // 100))
+
+
+def _hidden(spec: ProxmoxHostSpec, place: StoragePlace) -> str | None:
+    return place.unusable if spec.storages.matches(place.storage) else "NotSelected"
+
+
+def _with_provisioned(spec: ProxmoxHostSpec, snapshot: Snapshot, shelves: Sequence[Shelf]) -> tuple[Shelf, ...]:
+    """Configured sizes count too: never more than `percent` of the total may be promised on a backing."""
+    percent = spec.allocation.storage.percent
+    # Provisioned bytes are known by the backings that were seen; a backing named by hand joins several of those.
+    seen: dict[str, set[str]] = defaultdict(set)
+    for shelf in shelves:
+        seen[shelf.backing].add(shelf.place.backing)
+    promised = snapshot.provisioned
+    result = []
+    for shelf in shelves:
+        for_sale = shelf.for_sale
+        if promised is None or for_sale is None or shelf.place.total is None:
+            for_sale = None
+        else:
+            on_backing = sum(promised[backing] for backing in seen[shelf.backing] if backing in promised)
+            for_sale = min(for_sale, max(0, shelf.place.total * percent // 100 - on_backing))
+        result.append(replace(shelf, for_sale=for_sale))
+    return tuple(result)
