@@ -14,6 +14,7 @@ data away. Promises:
 
 import argparse
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -365,12 +366,6 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def wait_until_unused(lock: Path) -> None:
-    """Return when no process holds a shared lock on the file `lock` any more; that of a killed one is gone at once."""
-    with lock.open("r", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run a control plane until SIGINT, SIGTERM, or the end of its users."""
     parser = argparse.ArgumentParser(prog="python -m tools.kube.controlplane", description=__doc__.splitlines()[0])
@@ -382,12 +377,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        with ControlPlane(crds=options.crds, directory=options.directory) as plane:
+        with contextlib.ExitStack() as held:
+            users = held.enter_context(options.while_locked.open("rb")) if options.while_locked else None
+            plane = held.enter_context(ControlPlane(crds=options.crds, directory=options.directory))
             print(f"export KUBECONFIG={plane.kubeconfig}", flush=True)
-            if options.while_locked:
-                wait_until_unused(options.while_locked)
-            else:
+            if users is None:
                 signal.pause()
+            else:
+                # Had when its last user let go or died; held until all is stopped, so that nobody joins in between.
+                fcntl.flock(users, fcntl.LOCK_EX)
     except (StartError, build.BuildError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

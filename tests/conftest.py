@@ -1,0 +1,61 @@
+"""Fixtures for tests against a real API server and against recordings of real Proxmox servers."""
+
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.controlplane import ROOT, Cluster, build, shared_control_plane
+
+RECORDINGS = ROOT.parent / "shared" / "pve-recordings"
+MARKED_BY_FIXTURE = {"control_plane": "controlplane", "recordings": "recordings"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they ask for, so that no marker can be forgotten."""
+    for item in items:
+        for fixture in MARKED_BY_FIXTURE.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKED_BY_FIXTURE[fixture])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the control plane's binaries before the first test: that takes minutes, and tests have a time limit."""
+    if session.config.option.collectonly or not any(item.get_closest_marker("controlplane") for item in session.items):
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+
+    def show(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(line, file=sys.__stderr__, flush=True)
+
+    try:
+        build.tools(show)
+    except build.BuildError as problem:
+        pytest.exit(f"no control plane for the tests: {problem}", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
+    """A real API server with the CRDs of this checkout, shared by all tests of this run: stay in your `namespace`."""
+    own = tmp_path_factory.getbasetemp()
+    with shared_control_plane(own if worker_id == "master" else own.parent) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def namespace(control_plane: Cluster) -> Iterator[str]:
+    """The name of a fresh namespace, which goes away after the test without anybody waiting for it."""
+    name = f"test-{secrets.token_hex(5)}"
+    control_plane.api("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    control_plane.api("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded answers of real Proxmox servers, which lies beside the checkout."""
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"no recordings of real servers at {RECORDINGS}")
+    return RECORDINGS
