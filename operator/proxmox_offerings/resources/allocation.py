@@ -27,7 +27,9 @@ class CPUAllocation(Model):
     reserved: CPUs = Quantity.parse("0")
     """Processors of each node kept for the host itself, such as 2 or 500m. Subtracted before `percent`."""
     dedicated_tags: Tags = ("dedicated",)
-    """Guests with one of these tags do not share processors: each of their vCPUs counts as a whole one, whatever the percent. Units of a tier with `dedicatedCPU: true` must be created with such a tag."""
+    """Guests with one of these tags do not share processors: each of their vCPUs counts as a whole one, whatever the percent. Units
+    of a tier with `dedicatedCPU: true` must be created with such a tag.
+    """
 
 
 class MemoryAllocation(Model):
@@ -49,7 +51,9 @@ class StorageAllocation(Model):
     reserved_percent: ReservedPercent = 10
     """Share of a storage's size that is never sold. 0 to 99."""
     accounting: StorageAccounting = StorageAccounting.FREE
-    """Free: what is free now can be sold. Provisioned: in addition, the configured sizes of all volumes may not exceed `percent` of the storage, whatever thin provisioning has saved."""
+    """Free: what is free now can be sold. Provisioned: in addition, the configured sizes of all volumes may not exceed `percent` of
+    the storage, whatever thin provisioning has saved.
+    """
     percent: MemoryPercent = 100
     """With `accounting: Provisioned`: how much may be promised for 100 bytes of the storage. 1 to 1000."""
 

@@ -21,7 +21,8 @@ class TLS(Model):
 
     RULES = (
         Rule(
-            cel="(has(self.caBundle) ? 1 : 0) + (has(self.fingerprints) && self.fingerprints.size() > 0 ? 1 : 0) + (self.insecureSkipVerify ? 1 : 0) <= 1",
+            cel="[has(self.caBundle), has(self.fingerprints) && self.fingerprints.size() > 0, "
+            "has(self.insecureSkipVerify) && self.insecureSkipVerify].filter(chosen, chosen).size() <= 1",
             message="at most one of caBundle, fingerprints and insecureSkipVerify may be set: keep the one you mean",
             holds=lambda tls: (tls.ca_bundle is not None) + bool(tls.fingerprints) + tls.insecure_skip_verify <= 1,
         ),

@@ -1,6 +1,7 @@
 """How a refused resource is told to the person who wrote it: one sentence for each field, in the spelling of the file."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,13 +18,9 @@ class InvalidResource(ValueError):
     @classmethod
     def of(cls, error: ValidationError) -> "InvalidResource":
         """Put pydantic's findings in our words; what was written is not repeated."""
-        return cls(
-            tuple(
-                sentence
-                for detail in error.errors(include_url=False, include_input=False)
-                for sentence in _sentences(detail)
-            )
-        )
+        details = error.errors(include_url=False, include_input=False)
+        told = (_sentences(detail) for detail in details if not _follows(detail, details))
+        return cls(tuple(chain.from_iterable(told)))
 
 
 def _sentences(detail: ErrorDetails) -> Iterator[str]:
@@ -33,6 +30,14 @@ def _sentences(detail: ErrorDetails) -> Iterator[str]:
             yield f"{(where + field).removeprefix('.') or 'resource'}: {message}"
     else:
         yield f"{where or 'resource'}: {_WORDS.get(detail['type']) or _plain(detail['msg'])}"
+
+
+def _follows(detail: ErrorDetails, others: list[ErrorDetails]) -> bool:
+    """Whether a list is only called too short because pydantic counts its bad entries out."""
+    depth = len(detail["loc"])
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in others
+    )
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -1,6 +1,7 @@
 """Shell-like patterns as ProxmoxHosts write them: only `*` (any text) and `?` (one character) are special.
 
-The standard library's fnmatch is not used because it also gives `[` a meaning, and device names such as "GA102 [GeForce RTX 3090]" hold brackets.
+The standard library's fnmatch is not used because it also gives `[` a meaning, and device names such as "GA102
+[GeForce RTX 3090]" hold brackets.
 """
 
 import re

@@ -1,7 +1,9 @@
-"""The base of everything in the two resources: how Python names become wire names, how it is read and how it is written.
+"""The base of everything in the two resources: how Python names become wire names, how it is read and how it is
+written.
 
-Models are frozen and their lists are tuples. What the API server sends may hold fields that this version does not know (a newer CRD): they are
-ignored. What a person wrote in a file is read strictly, so that a typo is not silently a default.
+Models are frozen and their lists are tuples. What the API server sends may hold fields that this version does not
+know (a newer CRD): they are ignored. What a person wrote in a file is read strictly, so that a typo is not silently a
+default.
 """
 
 from collections.abc import Mapping

@@ -6,11 +6,12 @@ from pydantic import Field
 
 from proxmox_offerings.resources.conditions import Condition
 from proxmox_offerings.resources.group import API_VERSION
+from proxmox_offerings.resources.lists import Keyed
 from proxmox_offerings.resources.location import Location
-from proxmox_offerings.resources.metadata import ObjectMeta
 from proxmox_offerings.resources.model import Model
 from proxmox_offerings.resources.proxmoxhost_status import Count, Words
 from proxmox_offerings.resources.quantity import Quantity
+from proxmox_offerings.resources.resource import Resource
 from proxmox_offerings.resources.rules import Rule
 from proxmox_offerings.resources.scalars import Bool, DNSLabel, Int, PositiveBytes, Sentence, Text, Time, Word
 from proxmox_offerings.resources.tiers import Price, TierGPU
@@ -57,7 +58,9 @@ class OfferingSpec(Model):
     gpu: TierGPU | None = None
     """Graphics cards of each unit."""
     dedicated_cpu: Annotated[Bool, Field(alias="dedicatedCPU")] = False
-    """One processor for each vCPU. Units must be created with one of the tags of the ProxmoxHost's `allocation.cpu.dedicatedTags`; otherwise they are counted as sharing, and more is sold than there is."""
+    """One processor for each vCPU. Units must be created with one of the tags of the ProxmoxHost's `allocation.cpu.dedicatedTags`;
+    otherwise they are counted as sharing, and more is sold than there is.
+    """
     cpu_allocation_percent: Annotated[Int, Field(ge=1)]
     """How many vCPUs are committed for 100 processors: 100 is no sharing."""
     location: Location | None = None
@@ -153,7 +156,7 @@ class OfferingStatus(Model):
     """From this moment on nobody may rely on the rest. Absent: nobody may at all."""
     message: Sentence | None = None
     """The same in one sentence for people."""
-    nodes: tuple[OfferingNode, ...] = ()
+    nodes: Annotated[tuple[OfferingNode, ...], Keyed("name")] = ()
     """Where the units fit: one placement of exactly `available` units."""
     processor: Processor | None = None
     """The processors of the nodes that can carry it."""
@@ -161,16 +164,17 @@ class OfferingStatus(Model):
     """The graphics card of a unit."""
     storage: OfferingStorage | None = None
     """Where the disks of units can lie."""
-    operating_systems: tuple[OperatingSystem, ...] = ()
+    operating_systems: Annotated[tuple[OperatingSystem, ...], Keyed("name", "template")] = ()
     """What can be installed."""
-    conditions: tuple[Condition, ...] = ()
+    conditions: Annotated[tuple[Condition, ...], Keyed("type")] = ()
     """Ready: whether the above could be observed."""
 
 
-class Offering(Model):
+class Offering(Resource):
     """One tier of a ProxmoxHost, and how many more units of it can be sold right now.
 
-    The rule for readers: sell only if `status.stock` is InStock or LowStock and now is before `status.validUntil`. No status means not offered.
+    The rule for readers: sell only if `status.stock` is InStock or LowStock and now is before `status.validUntil`.
+    No status means not offered.
 
     Units of a tier with `dedicatedCPU: true` must be created with one of the tags of the ProxmoxHost's `allocation.cpu.dedicatedTags`.
     """
@@ -180,7 +184,6 @@ class Offering(Model):
 
     api_version: Literal["proxmox-offerings.io/v1alpha1"] = API_VERSION
     kind: Literal["Offering"] = "Offering"
-    metadata: ObjectMeta
     spec: OfferingSpec
     """What one unit is."""
     status: OfferingStatus | None = None

@@ -7,10 +7,11 @@ from pydantic import Field
 from proxmox_offerings.resources.allocation import Allocation
 from proxmox_offerings.resources.connection import TLS, CredentialsSecretRef
 from proxmox_offerings.resources.group import API_VERSION
+from proxmox_offerings.resources.lists import Keyed
 from proxmox_offerings.resources.location import Location
-from proxmox_offerings.resources.metadata import ObjectMeta
 from proxmox_offerings.resources.model import Model
 from proxmox_offerings.resources.proxmoxhost_status import ProxmoxHostStatus
+from proxmox_offerings.resources.resource import Resource
 from proxmox_offerings.resources.rules import Rule
 from proxmox_offerings.resources.scalars import DNS_LABEL, Bool, Bridge, Endpoint, Glob, Int, Tag, Word, is_dns_label
 from proxmox_offerings.resources.selector import Selector
@@ -34,7 +35,9 @@ class StorageRule(Model):
     class_: Annotated[StorageClass | None, Field(alias="class")] = None
     """What they are made of. Left out: derived from the disks behind them."""
     backing: Annotated[str, Field(max_length=128)] | None = None
-    """Storages of one backing draw on the same bytes, which are then sold once; local storages have a backing on each node. Left out or empty: derived."""
+    """Storages of one backing draw on the same bytes, which are then sold once; local storages have a backing on each node. Left
+    out or empty: derived.
+    """
 
 
 class OperatingSystemMatch(Model):
@@ -101,7 +104,9 @@ class ProxmoxHostSpec(Model):
     )
 
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=16)]
-    """Nodes of one cluster (or one standalone node) as https://host:port, tried in order. 1 to 16; https only; no user-info, path or query."""
+    """Nodes of one cluster (or one standalone node) as https://host:port, tried in order. 1 to 16; https only; no user-info, path
+    or query.
+    """
     credentials_secret_ref: CredentialsSecretRef
     """The API token."""
     tls: TLS = TLS()
@@ -130,11 +135,11 @@ class ProxmoxHostSpec(Model):
     """Templates that are offered as operating systems. The first match holds."""
     stock: StockPolicy = StockPolicy()
     """When an Offering is called low or sold out."""
-    tiers: Annotated[tuple[Tier, ...], Field(max_length=64)] = ()
+    tiers: Annotated[tuple[Tier, ...], Field(max_length=64), Keyed("name")] = ()
     """What is sold; each becomes an Offering. Left out or empty: derived from the hardware."""
 
 
-class ProxmoxHost(Model):
+class ProxmoxHost(Resource):
     """A Proxmox VE cluster (or standalone node) whose free capacity is offered: how to reach it, and on what terms to sell it.
 
     The operator only reads from Proxmox. It writes one Offering for each tier.
@@ -153,7 +158,6 @@ class ProxmoxHost(Model):
 
     api_version: Literal["proxmox-offerings.io/v1alpha1"] = API_VERSION
     kind: Literal["ProxmoxHost"] = "ProxmoxHost"
-    metadata: ObjectMeta
     spec: ProxmoxHostSpec
     """How to reach the cluster, and on what terms to sell it."""
     status: ProxmoxHostStatus | None = None

@@ -1,13 +1,17 @@
 """What a ProxmoxHost tells about its cluster.
 
-Its lists are bounded far above what one cluster holds (Proxmox VE is supported up to some 32 nodes), so that a status is never refused for its size.
+Its lists are bounded far above what one cluster holds (Proxmox VE is supported up to some 32 nodes), so that a status
+is never refused for its size.
 """
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler, computed_field
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from proxmox_offerings.resources.conditions import Condition
+from proxmox_offerings.resources.lists import Keyed
 from proxmox_offerings.resources.model import Model
 from proxmox_offerings.resources.quantity import Quantity
 from proxmox_offerings.resources.scalars import Bool, Int, Sentence, Text, Time, Word
@@ -88,7 +92,7 @@ class NodeStatus(Model):
     """Memory under the host's allocation; absent if unknown."""
     bridges: Words | None = None
     """Its active bridges and SDN vnets; absent if unreadable."""
-    gpus: tuple[NodeGPU, ...] | None = None
+    gpus: Annotated[tuple[NodeGPU, ...], Keyed("model")] | None = None
     """Its graphics cards by model; absent if unreadable."""
 
 
@@ -140,21 +144,36 @@ class OfferingCounts(Model):
 class ProxmoxHostStatus(Model):
     """What was observed. Written by the operator alone."""
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = super().__get_pydantic_json_schema__(schema, handler)
+        summary = {"type": "string", "description": "Nodes that can be sold, of all nodes, such as 2/3."}
+        handler.resolve_ref_schema(described)["properties"]["nodeSummary"] = summary
+        return described
+
     observed_generation: Count | None = None
     """The generation of the spec that this was said about."""
-    conditions: tuple[Condition, ...] = ()
-    """Ready sums up. Reachable, Authorized, Quorate and TLSVerified are facts; Reconciling and Stalled are there only while something is wrong."""
+    conditions: Annotated[tuple[Condition, ...], Keyed("type")] = ()
+    """Ready sums up. Reachable, Authorized, Quorate and TLSVerified are facts; Reconciling and Stalled are there only while
+    something is wrong.
+    """
     last_refresh_time: Time | None = None
     """When capacity was last read."""
     next_refresh_time: Time | None = None
     """When it will be read next."""
     proxmox: ProxmoxFacts | None = None
     """The cluster as a whole."""
-    nodes: tuple[NodeStatus, ...] = ()
+    nodes: Annotated[tuple[NodeStatus, ...], Keyed("name")] = ()
     """Every node of the cluster, sold or not."""
-    storages: tuple[StorageStatus, ...] = ()
+    storages: Annotated[tuple[StorageStatus, ...], Keyed("name", "class")] = ()
     """Every selected storage."""
-    missing_privileges: tuple[MissingPrivilege, ...] = ()
+    missing_privileges: Annotated[tuple[MissingPrivilege, ...], Keyed("path", "privilege")] = ()
     """What the token should be allowed to see, and is not."""
     offerings: OfferingCounts | None = None
     """How many Offerings there are, by stock."""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated properties
+    @property
+    def node_summary(self) -> str | None:
+        """`nodes` for the column of `kubectl get`, which cannot count; None if there are none."""
+        return f"{sum(node.excluded is None for node in self.nodes)}/{len(self.nodes)}" if self.nodes else None

@@ -1,7 +1,8 @@
 """Amounts as Kubernetes writes them ("4Gi", "500m", "1.5", "2e3"), exact.
 
 The official client has a parser too, but importing it takes a second, and the command line needs this module alone.
-Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go. Exponents have at most two digits here, so that no short text becomes a huge number.
+Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go. Exponents have at most two digits here, so that no short
+text becomes a huge number.
 """
 
 import math
@@ -18,7 +19,7 @@ _BINARY: Final = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _FORM: Final = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:(?P<unit>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,2}))?"
 )
-_LONGEST: Final = 64
+_LONGEST: Final = 32
 PATTERN: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$"
 """The same grammar for JSON schemas."""
 
@@ -40,12 +41,11 @@ class Quantity:
     @classmethod
     def parse(cls, written: str | int) -> Self:
         """Read `written`; raises ValueError if it is no quantity."""
-        if type(written) is int:  # bool is an int too
-            return cls(str(written), Fraction(written))
-        form = _FORM.fullmatch(written) if isinstance(written, str) and len(written) <= _LONGEST else None
-        if form is None:
+        text = str(written)
+        form = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
+        if form is None or isinstance(written, bool | float):
             raise ValueError("must be an amount such as 4Gi, 50G, 2 or 500m")
-        return cls(written, Fraction(form["number"]) * _scale(form["unit"] or "", int(form["exponent"] or 0)))
+        return cls(text, Fraction(form["number"]) * _scale(form["unit"] or "", int(form["exponent"] or 0)))
 
     @classmethod
     def of_bytes(cls, amount: int) -> Self:
@@ -117,6 +117,7 @@ class Quantity:
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": PATTERN,
+            "maxLength": _LONGEST,
         }
 
 

@@ -1,7 +1,8 @@
 """What may be written in a resource beyond types and bounds, each rule stated once.
 
-A Rule says the same thing twice, side by side: in CEL for the API server, and in Python for the command line, which works without one. Both refuse
-with the same message. Used as `Annotated[str, Rule(...)]` on a value, or in a Model's `RULES` where several fields are concerned.
+A Rule says the same thing twice, side by side: in CEL for the API server, and in Python for the command line, which
+works without one. Both refuse with the same message. Used as `Annotated[str, Rule(...)]` on a value, or in a Model's
+`RULES` where several fields are concerned.
 """
 
 import re
@@ -16,7 +17,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """`holds` and `cel` decide the same; `message` says what is right. `field` is the wire path to blame, below the object that has the rule."""
+    """`holds` and `cel` decide the same; `message` says what is right. `field` is the wire path to blame, below the object that has
+    the rule.
+    """
 
     cel: str
     message: str

@@ -17,7 +17,9 @@ class TierGPU(Model):
     count: Annotated[Int, Field(ge=1, le=64)] = 1
     """Cards for each unit, all of one model."""
     models: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=32)] = ("*",)
-    """Which cards: patterns for the device's name or its "vendor:device" numbers, such as "*A100*" or "10de:20b5". `*` is any text, `?` one character, case does not matter."""
+    """Which cards: patterns for the device's name or its "vendor:device" numbers, such as "*A100*" or "10de:20b5". `*` is any text,
+    `?` one character, case does not matter.
+    """
 
 
 class Price(Model):
@@ -60,7 +62,9 @@ class Tier(Model):
     storage_class: StorageClass | None = None
     """What the disk must lie on. Left out: any storage."""
     dedicated_cpu: Annotated[Bool, Field(alias="dedicatedCPU")] = False
-    """One processor for each vCPU, whatever `allocation.cpu.percent` says. Units must be created with one of the tags of `allocation.cpu.dedicatedTags`; otherwise they are counted as sharing, and more is sold than there is."""
+    """One processor for each vCPU, whatever `allocation.cpu.percent` says. Units must be created with one of the tags of
+    `allocation.cpu.dedicatedTags`; otherwise they are counted as sharing, and more is sold than there is.
+    """
     gpu: TierGPU | None = None
     """Graphics cards of each unit. Only with KVM."""
     nodes: Selector = Selector()
