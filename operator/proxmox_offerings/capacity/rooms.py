@@ -92,7 +92,7 @@ class Resident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rooms:
-    """All nodes by name, in the order of their names; the guests counted on each; HA guests that will come back from nodes that are down."""
+    """All nodes by name, in that order; the guests counted on each; HA guests that will come back from nodes that are down."""
 
     rooms: Mapping[str, Room]
     residents: Mapping[str, tuple[Resident, ...]]

@@ -1,10 +1,35 @@
 """The Offerings that should exist for one ProxmoxHost, and what they should say: a pure function of the host and a Snapshot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from proxmox_offerings.capacity.disks import Shelf, shelves_of
+from proxmox_offerings.capacity.fit import Fit, card_matches, fit_of
+from proxmox_offerings.capacity.rooms import Rooms, rooms_of
+from proxmox_offerings.catalogue.derived import derived_tiers
+from proxmox_offerings.catalogue.hardware import gpu_of, processor_of
+from proxmox_offerings.catalogue.messages import message_of
+from proxmox_offerings.catalogue.observed import observed_of
+from proxmox_offerings.catalogue.stock import stock_of
+from proxmox_offerings.catalogue.systems import systems_of
+from proxmox_offerings.catalogue.text import clean
 from proxmox_offerings.inventory.snapshot import Snapshot
-from proxmox_offerings.resources import OfferingSpec, OfferingStatus, ProxmoxHost, ProxmoxHostStatus, Stock
+from proxmox_offerings.resources import (
+    GROUP,
+    HostRef,
+    OfferingNode,
+    OfferingSpec,
+    OfferingStatus,
+    OfferingStorage,
+    ProductType,
+    ProxmoxHost,
+    ProxmoxHostStatus,
+    Stock,
+    StorageClass,
+    Tier,
+)
+
+NOT_OBSERVED = "the cluster has not been observed yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +54,26 @@ class Plan:
     observed: ProxmoxHostStatus
 
 
-def plan(*, host: ProxmoxHost, snapshot: Snapshot, past: Mapping[str, Stock]) -> Plan:
-    """What `snapshot` lets `host` sell. `past` is each Offering's last published stock by name (restockThreshold needs it)."""
-    raise NotImplementedError
+def plan(
+    *, host: ProxmoxHost, snapshot: Snapshot, past: Mapping[str, Stock], existing: Iterable[OfferingSpec] = ()
+) -> Plan:
+    """What `snapshot` lets `host` sell.
+
+    `past` is each Offering's last published stock by name (restockThreshold needs it); `existing` are the specs of the host's Offerings: those
+    of derived tiers stay although no node could carry them any more. Raises UncountableGuests.
+    """
+    rooms = rooms_of(host.spec, snapshot)
+    shelves = shelves_of(host.spec, snapshot)
+    tiers = host.spec.tiers or derived_tiers(rooms, existing=existing)
+    offerings = tuple(
+        _planned(host, tier, snapshot=snapshot, rooms=rooms, shelves=shelves, past=past.get(offering_name(host, tier)))
+        for tier in tiers
+    )
+    stocks = [offering.statement.stock for offering in offerings]
+    return Plan(
+        offerings=offerings,
+        observed=observed_of(snapshot=snapshot, rooms=rooms, shelves=shelves, stocks=stocks),
+    )
 
 
 def unobserved(*, host: ProxmoxHost) -> tuple[PlannedOffering, ...]:
@@ -39,4 +81,88 @@ def unobserved(*, host: ProxmoxHost) -> tuple[PlannedOffering, ...]:
 
     Derived tiers follow from the hardware, so without an observation there are none: what exists of them stays.
     """
-    raise NotImplementedError
+    statement = OfferingStatus(stock=Stock.UNKNOWN, message=NOT_OBSERVED)
+    return tuple(_offering(host, tier, statement) for tier in host.spec.tiers or ())
+
+
+def offering_name(host: ProxmoxHost, tier: Tier) -> str:
+    return f"{host.metadata.name}-{tier.name}"
+
+
+def _planned(
+    host: ProxmoxHost, tier: Tier, *, snapshot: Snapshot, rooms: Rooms, shelves: Sequence[Shelf], past: Stock | None
+) -> PlannedOffering:
+    fit = fit_of(tier, spec=host.spec, rooms=rooms, shelves=shelves)
+    said = stock_of(fit.available, policy=host.spec.stock, past=past)
+    carriers = [rooms.rooms[name].node for name in fit.carriers]
+    cards = [
+        card for node in carriers for card in node.cards or () if card.unsellable is None and card_matches(tier, card)
+    ]
+    statement = OfferingStatus(
+        stock=said.stock,
+        available=said.available,
+        limiting_resource=fit.limiting,
+        message=message_of(fit, said, policy=host.spec.stock),
+        nodes=tuple(
+            OfferingNode(
+                name=clean(node.name),
+                available=node.available if said.available else 0,
+                limiting_resource=node.limiting,
+            )
+            for node in fit.nodes
+        ),
+        processor=processor_of(carriers),
+        gpu=gpu_of(cards),
+        storage=_storage(fit),
+        operating_systems=systems_of(
+            virtualization=tier.virtualization,
+            templates=snapshot.templates,
+            rules=host.spec.operating_systems,
+            carriers=fit.carriers,
+        ),
+    )
+    return _offering(host, tier, statement)
+
+
+def _storage(fit: Fit) -> OfferingStorage | None:
+    backings = sorted({backing for name in fit.carriers for backing in fit.disks.reach.get(name, ())})
+    if not backings:
+        return None
+    names = {clean(name) for backing in backings for name in fit.disks.names[backing]}
+    classes = {StorageClass(word) for backing in backings for word in fit.disks.classes[backing]}
+    return OfferingStorage(classes=tuple(sorted(classes)), names=tuple(sorted(names)))
+
+
+def _offering(host: ProxmoxHost, tier: Tier, statement: OfferingStatus) -> PlannedOffering:
+    product = ProductType.GPU if tier.gpu is not None else ProductType.COMPUTE
+    labels = {
+        f"{GROUP}/host": host.metadata.name,
+        f"{GROUP}/tier": tier.name,
+        f"{GROUP}/product-type": product.value,
+    }
+    location = host.spec.location
+    if location.country is not None:
+        labels[f"{GROUP}/country"] = location.country
+    return PlannedOffering(
+        name=offering_name(host, tier),
+        tier=tier.name,
+        labels=labels,
+        spec=OfferingSpec(
+            host_ref=HostRef(name=host.metadata.name),
+            tier=tier.name,
+            display_name=tier.display_name or tier.name,
+            product_type=product,
+            virtualization=tier.virtualization,
+            architecture=tier.architecture,
+            cpu=tier.cpu,
+            memory=tier.memory,
+            disk=tier.disk,
+            storage_class=tier.storage_class,
+            gpu=tier.gpu,
+            dedicated_cpu=tier.dedicated_cpu,
+            cpu_allocation_percent=host.spec.allocation.cpu.percent,
+            location=location,
+            price=tier.price,
+        ),
+        statement=statement,
+    )

@@ -1,0 +1,51 @@
+"""What customers are told about the machines that can carry a tier."""
+
+import re
+from collections.abc import Sequence
+
+from proxmox_offerings.catalogue.text import clean, listed
+from proxmox_offerings.inventory.snapshot import Card, Node
+from proxmox_offerings.resources import OfferingGPU, Processor
+
+BRANDS = {"amd": "AMD", "intel": "Intel", "ampere": "Ampere", "neoverse": "Arm", "cortex": "Arm", "apple": "Apple"}
+MARKS = re.compile(r"\((R|TM|C)\)", re.IGNORECASE)
+CLOCK = re.compile(r"@\s*([0-9]+(?:\.[0-9]+)?)\s*GHz", re.IGNORECASE)
+
+
+def processor_of(nodes: Sequence[Node]) -> Processor | None:
+    """The processors of the nodes; None where no model is known.
+
+    The clock is the slowest that the models' names tell: what `cpuinfo` says of it changes from call to call (peers.md 2.3).
+    """
+    models = {node.cpu_model for node in nodes if node.cpu_model}
+    if not models:
+        return None
+    brands = {_brand(model) for model in models}
+    clocks = [round(float(match[1]) * 1000) for match in map(CLOCK.search, models) if match]
+    largest = max(nodes, key=lambda node: (node.threads or 0, node.cores or 0))
+    return Processor(
+        brand=brands.pop() if len(brands) == 1 else None,
+        models=tuple(sorted({clean(MARKS.sub("", model)) for model in models})),
+        cores=largest.cores,
+        threads=largest.threads,
+        speed_mhz=min(clocks) if clocks else None,
+    )
+
+
+def gpu_of(cards: Sequence[Card]) -> OfferingGPU | None:
+    """The card of a unit; where several models serve, all their names."""
+    names = sorted({card_name(card) for card in cards})
+    return OfferingGPU(name=clean(listed(names).replace(" and ", " or "))) if names else None
+
+
+def card_name(card: Card) -> str:
+    """The name for people: what the device database has in brackets ("GA100 [A100 PCIe 80GB]"), or its name, or its numbers."""
+    if not card.name:
+        return card.model
+    inner = re.search(r"\[([^\]]+)\]", card.name)
+    return clean(inner[1] if inner else card.name)
+
+
+def _brand(model: str) -> str | None:
+    lowered = model.lower()
+    return next((brand for word, brand in BRANDS.items() if word in lowered), None)

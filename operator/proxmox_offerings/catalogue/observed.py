@@ -1,0 +1,141 @@
+"""What a ProxmoxHost's status tells about its cluster: enough to see with `kubectl describe` why an offering is what it is."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from proxmox_offerings.capacity.allocation import POINTS, Allocation
+from proxmox_offerings.capacity.disks import Shelf
+from proxmox_offerings.capacity.rooms import Room, Rooms
+from proxmox_offerings.catalogue.hardware import card_name
+from proxmox_offerings.catalogue.text import clean
+from proxmox_offerings.inventory.snapshot import Node, Snapshot
+from proxmox_offerings.resources import (
+    MissingPrivilege,
+    NodeCPU,
+    NodeGPU,
+    NodeMemory,
+    NodeStatus,
+    OfferingCounts,
+    ProxmoxFacts,
+    ProxmoxHostStatus,
+    Quantity,
+    Stock,
+    StorageClass,
+    StorageStatus,
+)
+
+MILLI_PER_POINT = 1000 // POINTS
+
+
+def observed_of(
+    *, snapshot: Snapshot, rooms: Rooms, shelves: Sequence[Shelf], stocks: Iterable[Stock]
+) -> ProxmoxHostStatus:
+    """The observed part of the status."""
+    return ProxmoxHostStatus(
+        proxmox=ProxmoxFacts(
+            version=clean(snapshot.version),
+            cluster_name=clean(snapshot.cluster_name) if snapshot.cluster_name else None,
+            quorate=True,
+            endpoint=snapshot.endpoint,
+        ),
+        nodes=tuple(_node(room) for room in rooms.rooms.values()),
+        storages=_storages(shelves),
+        missing_privileges=tuple(
+            MissingPrivilege(path=clean(gap.path), privilege=gap.privilege, effect=gap.effect)
+            for gap in snapshot.missing_privileges
+        ),
+        offerings=counts_of(stocks),
+    )
+
+
+def counts_of(stocks: Iterable[Stock]) -> OfferingCounts:
+    """How many Offerings there are, by stock."""
+    by_stock = Counter(stocks)
+    return OfferingCounts(
+        total=by_stock.total(),
+        in_stock=by_stock[Stock.IN_STOCK],
+        low_stock=by_stock[Stock.LOW_STOCK],
+        out_of_stock=by_stock[Stock.OUT_OF_STOCK],
+        unknown=by_stock[Stock.UNKNOWN],
+    )
+
+
+def _node(room: Room) -> NodeStatus:
+    node = room.node
+    return NodeStatus(
+        name=clean(node.name),
+        status=node.state.value,
+        cpu_model=clean(node.cpu_model) if node.cpu_model else None,
+        sockets=node.sockets,
+        cores=node.cores,
+        threads=node.threads,
+        memory=Quantity.of_bytes(node.memory) if node.memory is not None else None,
+        excluded=room.left_out.value if room.left_out is not None else None,
+        cpu=_cpu(room.cpu) if node.threads else None,
+        memory_allocation=_memory(room.memory) if node.memory else None,
+        bridges=None if node.bridges is None else tuple(sorted(map(clean, node.bridges))),
+        gpus=_gpus(node),
+    )
+
+
+def _cpu(allocation: Allocation) -> NodeCPU:
+    capacity, committed, headroom = (
+        Quantity.of_milli(points * MILLI_PER_POINT)
+        for points in (allocation.capacity, allocation.committed, allocation.headroom)
+    )
+    return NodeCPU(capacity=capacity, committed=committed, headroom=headroom)
+
+
+def _memory(allocation: Allocation) -> NodeMemory:
+    capacity, committed, headroom = map(
+        Quantity.of_bytes, (allocation.capacity, allocation.committed, allocation.headroom)
+    )
+    return NodeMemory(capacity=capacity, committed=committed, headroom=headroom)
+
+
+def _gpus(node: Node) -> tuple[NodeGPU, ...] | None:
+    if node.cards is None:
+        return None
+    names = {card.model: card_name(card) for card in node.cards}
+    sellable = Counter(card.model for card in node.cards if card.unsellable is None)
+    free = Counter(card.model for card in node.cards if card.unsellable is None and not card.taken)
+    return tuple(
+        NodeGPU(model=names[model], total=sellable[model], free=None if node.cards_blind else free[model])
+        for model in sorted(names)
+    )
+
+
+def _storages(shelves: Sequence[Shelf]) -> tuple[StorageStatus, ...]:
+    rows: dict[tuple[str, str], list[Shelf]] = defaultdict(list)
+    for shelf in shelves:
+        if shelf.hidden != "NotSelected":
+            rows[shelf.place.storage, shelf.storage_class].append(shelf)
+    return tuple(_storage(own) for _, own in sorted(rows.items()))
+
+
+def _storage(shelves: Sequence[Shelf]) -> StorageStatus:
+    place = shelves[0].place
+    backings = sorted({shelf.backing for shelf in shelves})
+    usable = [
+        shelf for shelf in shelves if shelf.hidden is None and shelf.place.total and shelf.place.avail is not None
+    ]
+    total = available = None
+    if usable:
+        totals = [shelf.place.total or 0 for shelf in usable]
+        free = [shelf.place.avail or 0 for shelf in usable]
+        total, available = (min(totals), min(free)) if place.shared else (sum(totals), sum(free))
+    return StorageStatus(
+        name=clean(place.storage),
+        class_=StorageClass(shelves[0].storage_class),
+        shared=place.shared,
+        backing=clean(backings[0]) if len(backings) == 1 else None,
+        total=Quantity.of_bytes(total) if total is not None else None,
+        available=Quantity.of_bytes(_coarse(available, total)) if available is not None and total is not None else None,
+        nodes=tuple(sorted(clean(shelf.place.node) for shelf in shelves if shelf.hidden is None)),
+    )
+
+
+def _coarse(available: int, total: int) -> int:
+    """Free bytes in steps of a hundredth of the total, rounded down: guests write all the time, and that alone should not rewrite the status."""
+    step = max(1, total // 100)
+    return available // step * step
