@@ -1,0 +1,72 @@
+# The workshop. Everything happens in .venv of this checkout, which is made on first use.
+#   make test PYTHON=python3.12      another Python than python3, when .venv is made
+#   make test ARGS="-k capacity"     more arguments for pytest
+#   make demo KEEP=1                 stay up after the demo
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV_COMPILE := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock" -q
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watch Offerings follow (KEEP=1 stays up)
+	@KEEP="$(KEEP)" $(BIN)/python -m tools.demo
+
+.PHONY: test
+test: controlplane ## Run all tests (ARGS="..." for pytest)
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
+
+.PHONY: lint
+lint: venv ## Check style, types, import rules, generated files and lock files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --package tools
+	$(BIN)/lint-imports
+	$(BIN)/python -m proxmox_offerings.resources.crd crds --check
+	$(BIN)/python -m tools.locks
+	$(BIN)/python -m tools.strays
+
+.PHONY: fmt
+fmt: venv ## Format, and repair what can be repaired
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: controlplane ## Measure speed and size against floors measured in the same run
+	$(BIN)/python -m benchmarks
+
+.PHONY: crds
+crds: venv ## Generate crds/ from the models
+	$(BIN)/python -m proxmox_offerings.resources.crd crds
+
+.PHONY: lock
+lock: venv ## Refresh the lock files after a change of dependencies (UPGRADE=--upgrade for newer versions)
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml -o requirements/run.txt
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(UV_COMPILE) $(UPGRADE) tools/kube/go-toolchain.in -o tools/kube/go-toolchain.txt
+
+.PHONY: reviewable
+reviewable: lint test demo ## All that CI checks
+
+.PHONY: venv
+venv: ## Make .venv, or bring it in step with the lock file
+	@command -v "$(PYTHON)" >/dev/null || \
+		{ echo "error: there is no $(PYTHON): install Python 3.11 or later, or choose one with make PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" tools/venv.py
+
+.PHONY: controlplane
+controlplane: venv ## Build the Kubernetes control plane for tests and demo (minutes the first time, then cached)
+	@$(BIN)/python -m tools.kube.build >/dev/null
+
+.PHONY: clean
+clean: ## Remove .venv and caches of this checkout
+	rm -rf .venv .venv.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
