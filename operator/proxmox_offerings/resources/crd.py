@@ -120,7 +120,10 @@ def _root(model: type[Resource]) -> Schema:
     schema["properties"] = {
         "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
         "kind": {"type": "string", "description": model.KIND},
-        "metadata": {"type": "object"},
+        "metadata": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}},
+        },  # named, so that a rule can blame it
     } | schema["properties"]
     schema["required"] = ["spec"]
     return schema

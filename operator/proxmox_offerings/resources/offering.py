@@ -83,9 +83,9 @@ class OfferingNode(Model):
 class Processor(Model):
     """The processors of the nodes that can carry it."""
 
-    brand: Text | None = None
+    brand: Word | None = None
     """AMD, Intel or another, if all are of one."""
-    models: tuple[Text, ...] = ()
+    models: tuple[Word, ...] = ()
     """Their names."""
     cores: Count | None = None
     """Cores of the largest node."""
@@ -98,7 +98,7 @@ class Processor(Model):
 class OfferingGPU(Model):
     """The graphics card of a unit."""
 
-    name: Text
+    name: Word
     """Its name, or its vendor:device numbers."""
     memory: Quantity | None = None
     """Its memory, if known."""
@@ -118,7 +118,7 @@ class OperatingSystem(Model):
 
     name: Word
     """What customers read, such as "Debian 12"."""
-    template: Annotated[int | Annotated[str, Field(max_length=512)], Field(union_mode="left_to_right")]
+    template: Annotated[Int | Word, Field(union_mode="left_to_right")]
     """Number of the template guest, or volume id of the container template or image."""
     nodes: Words = ()
     """Nodes where it can be used."""

@@ -13,7 +13,7 @@ from proxmox_offerings.resources.model import Model
 from proxmox_offerings.resources.proxmoxhost_status import ProxmoxHostStatus
 from proxmox_offerings.resources.resource import Resource
 from proxmox_offerings.resources.rules import Rule
-from proxmox_offerings.resources.scalars import DNS_LABEL, Bool, Bridge, Endpoint, Glob, Int, Tag, Word, is_dns_label
+from proxmox_offerings.resources.scalars import DNS_LABEL, Bool, Bridge, Endpoint, Glob, Int, Name, Tag, is_dns_label
 from proxmox_offerings.resources.selector import Selector
 from proxmox_offerings.resources.tiers import Tier
 from proxmox_offerings.resources.words import StorageClass
@@ -24,9 +24,9 @@ class StorageRule(Model):
 
     RULES = (
         Rule(
-            cel="has(self.class) || has(self.backing)",
+            cel="has(self.class) || (has(self.backing) && self.backing != '')",
             message="must say a class, a backing or both",
-            holds=lambda rule: rule.class_ is not None or rule.backing is not None,
+            holds=lambda rule: rule.class_ is not None or bool(rule.backing),
         ),
     )
 
@@ -64,7 +64,7 @@ class OperatingSystemRule(Model):
 
     match: OperatingSystemMatch
     """Which templates."""
-    name: Word
+    name: Name
     """What customers read, such as "Debian 12"."""
 
 
@@ -150,8 +150,9 @@ class ProxmoxHost(Resource):
     RULES = (
         Rule(
             cel=f"self.metadata.name.size() <= 42 && self.metadata.name.matches('^({DNS_LABEL})$')",
-            message="metadata.name must be at most 42 lower-case letters, digits and '-', beginning and ending with a letter or digit, "
+            message="must be at most 42 lower-case letters, digits and '-', beginning and ending with a letter or digit, "
             "so that <host>-<tier> can name an Offering and be a label",
+            field=".metadata.name",
             holds=lambda host: len(host.metadata.name) <= 42 and is_dns_label(host.metadata.name),
         ),
     )

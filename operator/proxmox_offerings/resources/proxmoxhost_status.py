@@ -1,7 +1,6 @@
 """What a ProxmoxHost tells about its cluster.
 
-Its lists are bounded far above what one cluster holds (Proxmox VE is supported up to some 32 nodes), so that a status
-is never refused for its size.
+Names that Proxmox gives are cut, not refused, when they are longer than the schema allows: a status must get through.
 """
 
 from typing import Annotated
@@ -14,7 +13,7 @@ from proxmox_offerings.resources.conditions import Condition
 from proxmox_offerings.resources.lists import Keyed
 from proxmox_offerings.resources.model import Model
 from proxmox_offerings.resources.quantity import Quantity
-from proxmox_offerings.resources.scalars import Bool, Int, Sentence, Text, Time, Word
+from proxmox_offerings.resources.scalars import Bool, Int, Sentence, Time, Word
 from proxmox_offerings.resources.words import StorageClass
 
 Count = Annotated[Int, Field(ge=0)]
@@ -24,13 +23,13 @@ Words = tuple[Word, ...]
 class ProxmoxFacts(Model):
     """The cluster as a whole."""
 
-    version: Text
+    version: Word
     """Version of Proxmox VE on the node that answered, such as 9.1.2."""
-    cluster_name: Text | None = None
+    cluster_name: Word | None = None
     """Name of the cluster; absent for a standalone node."""
     quorate: Bool
     """Whether a majority of the nodes agree. Without it nothing new is said."""
-    endpoint: Text
+    endpoint: Word
     """The endpoint that answered last."""
 
 
@@ -74,7 +73,7 @@ class NodeStatus(Model):
     """Its name in the cluster."""
     status: Word
     """Online, Offline, Unknown or Maintenance."""
-    cpu_model: Text | None = None
+    cpu_model: Word | None = None
     """Its processors' name."""
     sockets: Count | None = None
     """Its processors."""
@@ -84,7 +83,7 @@ class NodeStatus(Model):
     """Threads of all processors together."""
     memory: Quantity | None = None
     """Its memory."""
-    excluded: Text | None = None
+    excluded: Word | None = None
     """Why nothing is sold on it, in a documented word; absent if it is eligible."""
     cpu: NodeCPU | None = None
     """vCPUs under the host's allocation; absent if unknown."""
@@ -105,7 +104,7 @@ class StorageStatus(Model):
     """What it is made of."""
     shared: Bool = False
     """Whether all nodes see the same bytes."""
-    backing: Text | None = None
+    backing: Word | None = None
     """What it draws on: storages of one backing share their bytes."""
     total: Quantity | None = None
     """Its size; absent if unreadable."""

@@ -17,19 +17,22 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """`holds` and `cel` decide the same; `message` says what is right. `field` is the wire path to blame, below the object that has
-    the rule.
+    """One requirement.
+
+    `holds` and `cel` decide the same; `message` says what is right. `field` is the wire path to blame, below the object
+    that has the rule. `instead_of` is the keyword of the schema whose own message this rule replaces.
     """
 
     cel: str
     message: str
     holds: Callable[[Any], bool]
     field: str = ""
+    instead_of: str = ""
 
     @classmethod
     def pattern(cls, regex: str, message: str) -> Self:
         """The whole text must match `regex`, written in what RE2 and Python have in common."""
-        compiled = re.compile(regex)
+        compiled = re.compile(regex, re.ASCII)
         quoted = regex.replace("\\", "\\\\").replace("'", "\\'")
         return cls(
             cel=f"self.matches('^({quoted})$')",
@@ -51,6 +54,7 @@ class Rule:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = handler(schema)
+        described.pop(self.instead_of, None)
         described.setdefault("x-kubernetes-validations", []).append(self.as_schema())
         return described
 

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from proxmox_offerings.resources.quantity import Quantity
 from proxmox_offerings.resources.rules import Rule
@@ -19,9 +19,8 @@ Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(max_length=256)]
 """A short text for people."""
-Word = Annotated[str, Field(min_length=1, max_length=128)]
-"""A name given by others: of a node, a storage, a device."""
-Sentence = Annotated[str, Field(max_length=4096)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+"""A name for people."""
 Glob = Annotated[str, Field(min_length=1, max_length=128)]
 """A pattern in which only `*` (any text) and `?` (one character) are special; case matters."""
 
@@ -140,6 +139,19 @@ Money = Annotated[
 ]
 
 
+def _cut(longest: int) -> BeforeValidator:
+    """Cut text to `longest` characters: what was seen of others must never be refused for its length."""
+    return BeforeValidator(
+        lambda text: text[: longest - 1] + "…" if isinstance(text, str) and len(text) > longest else text
+    )
+
+
+Word = Annotated[str, _cut(256), Field(max_length=256)]
+"""A name, word or short phrase in a status, cut to 256 characters."""
+Sentence = Annotated[str, _cut(4096), Field(max_length=4096)]
+"""A sentence in a status, cut to 4096 characters."""
+
+
 def is_dns_label(text: str) -> bool:
     """Whether `text` has the form of a DNS label, whatever its length."""
     return re.fullmatch(DNS_LABEL, text) is not None
@@ -156,6 +168,7 @@ def _amount(*, form: str, example: str, least: str, below: str) -> tuple[Rule, R
             cel=f"type(self) == int || self.matches('^({form})$')",
             message=f"must be an amount such as {example}",
             holds=lambda amount: compiled.fullmatch(str(amount)) is not None,
+            instead_of="pattern",
         ),
         Rule(
             cel=f"!isQuantity(string(self)) || (quantity(string(self)).{lower} && quantity(string(self)).isLessThan(quantity('{below}')))",

@@ -49,8 +49,6 @@ def _structural(written: Mapping[str, Any], definitions: Mapping[str, Any]) -> S
     schema: Schema = {key: written[key] for key in _COPIED if key in written}
     if "description" in schema:
         schema["description"] = _unwrapped(schema["description"])
-    if "x-kubernetes-int-or-string" in schema:
-        schema["anyOf"] = [{"type": "integer"}, {"type": "string"}]
     if schema.get("type") == "array":
         schema.setdefault("x-kubernetes-list-type", "atomic")
         schema["items"] = _structural(written["items"], definitions)
