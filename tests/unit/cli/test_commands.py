@@ -1,0 +1,97 @@
+"""The command line as people meet it: help that costs nothing, mistakes answered in a sentence."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from proxmox_offerings.cli.main import COMMANDS, cli
+
+HOST = """
+apiVersion: proxmox-offerings.io/v1alpha1
+kind: ProxmoxHost
+metadata: {name: fra1}
+spec:
+  endpoints: ["https://pve1.example.net:8006"]
+  credentialsSecretRef: {name: fra1-token}
+"""
+SECRET = """
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: fra1-token}
+stringData: {tokenID: "a@pve!b", tokenSecret: hunter2-hunter2}
+"""
+
+
+def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    result = CliRunner().invoke(cli, list(arguments), input=stdin)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_overview_imports_no_operator() -> None:
+    """`--help` must answer at once, so nothing of kopf, kubernetes, httpx, aiohttp or pydantic may be imported for it."""
+    heavy = "kopf kubernetes httpx aiohttp pydantic cryptography"
+    code = (
+        "import sys; from proxmox_offerings.cli.main import cli; cli(['--help'], standalone_mode=False); "
+        f"loaded = [name for name in '{heavy}'.split() if name in sys.modules]; sys.exit(' '.join(loaded))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert "Usage: " in out
+
+
+def test_crds_are_what_kubectl_applies() -> None:
+    code, out, _ = run("crds")
+    assert code == 0
+    assert [document["metadata"]["name"] for document in yaml.safe_load_all(out)] == [
+        "proxmoxhosts.proxmox-offerings.io",
+        "offerings.proxmox-offerings.io",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", "there is no ProxmoxHost", id="empty file"),
+        pytest.param("kind: x\nname: [", "line 2: this is not YAML", id="broken YAML"),
+        pytest.param("just text", "must be a mapping", id="text"),
+        pytest.param(
+            HOST, "names the Secret fra1-token of namespace default, which is not in the file", id="no Secret"
+        ),
+        pytest.param(
+            HOST + SECRET.replace("tokenSecret", "token"), "the key tokenSecret is missing", id="a key is missing"
+        ),
+        pytest.param(
+            HOST + SECRET.replace("stringData", "data"),
+            "data.tokenID is not base64",
+            id="plain text where base64 belongs",
+        ),
+        pytest.param(
+            HOST.replace("endpoints", "endpoint") + SECRET, "spec.endpoint: is not a known field", id="a typo"
+        ),
+        pytest.param(HOST.replace("https:", "http:") + SECRET, "must begin with https://", id="http"),
+    ],
+)
+def test_unreadable_input_is_answered_in_a_sentence(text: str, expected: str) -> None:
+    code, out, err = run("preview", "-f", "-", stdin=text)
+    assert (code, out) == (2, "")
+    assert expected in err
+    assert "Traceback" not in err
+    assert "hunter2" not in err
+
+
+def test_missing_file_is_named() -> None:
+    code, _, err = run("preview", "-f", "no-such-file.yaml")
+    assert code == 2
+    assert "no-such-file.yaml" in err
