@@ -71,12 +71,16 @@ def make() -> None:
 
 
 def _works() -> bool:
-    """Whether `.venv` is a virtual environment of this place: a moved checkout or a removed Python leaves a broken one."""
-    if not PYTHON.exists():
+    """Whether `.venv` was made here and runs: a moved checkout or a removed Python leaves a broken one behind."""
+    settings = VENV / "pyvenv.cfg"
+    if not settings.exists() or not re.search(
+        rf"^command = .* {re.escape(str(VENV))}$", settings.read_text(), re.MULTILINE
+    ):
         return False
-    command: list[str | Path] = [PYTHON, "-c", "import pip, sys; print(sys.prefix)"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode == 0 and done.stdout.strip() == str(VENV)
+    return (
+        PYTHON.exists()
+        and subprocess.run([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    )
 
 
 def _run(command: list[str | Path], purpose: str) -> None:
