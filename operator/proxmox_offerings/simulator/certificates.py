@@ -9,7 +9,6 @@ import ssl
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -109,13 +108,6 @@ def server_context(leaf: Leaf) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     leaf.into(context)
     return context
-
-
-def write_private(path: Path, content: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
 
 
 def _alternative(name: str) -> x509.GeneralName:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from proxmox_offerings.simulator.amounts import Size
 from proxmox_offerings.simulator.config import (
     AclConfig,
     Behaviour,
@@ -245,7 +246,7 @@ class Cluster:
             raise NoSuchThingError(str(problem)) from None
         self._boot(node)
 
-    def set_quorum(self, *, quorate: bool | None) -> None:
+    def set_quorum(self, *, quorate: bool | None = None) -> None:
         """None: by counting votes again."""
         self.forced_quorum = quorate
 
@@ -255,7 +256,7 @@ class Cluster:
 
     # storages and rights ---------------------------------------------------------------------------------------------------------------------
 
-    def fill_storage(self, storage: str, used: int, *, node: str | None = None) -> None:
+    def fill_storage(self, storage: str, used: Size, *, node: str | None = None) -> None:
         """Set the used bytes: of the shared volume, or of the local one of `node` (absent: of all)."""
         for volume in self._volumes(storage, node):
             volume.used = min(used, volume.total)
@@ -268,7 +269,7 @@ class Cluster:
         active: bool | None = None,
         hanging: bool | None = None,
         disabled: bool | None = None,
-        size: int | None = None,
+        size: Size | None = None,
         content: list[str] | None = None,
     ) -> None:
         """Change what is given. A hanging storage blocks the storage calls of its nodes, and their pvestatd."""
