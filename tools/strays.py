@@ -39,10 +39,14 @@ def _said(command: list[str]) -> str:
         return ""
 
 
+def strays(line: str, words: set[str]) -> list[str]:
+    """Those of `words` that stand in `line` by themselves, also within a URL, but not as the end of a longer path or host."""
+    return [word for word in sorted(words) if re.search(rf"(?<![\w.-]){re.escape(word)}", line)]
+
+
 def main() -> int:
     """Print each place; 1 if there is one."""
-    words = sorted(paths_of_this_machine() | registry_hosts())
-    pattern = re.compile("|".join(rf"(?<![\w./-]){re.escape(word)}" for word in words))
+    words = paths_of_this_machine() | registry_hosts()
     listing = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     found = 0
     for name in filter(None, listing.split("\0")):
@@ -51,8 +55,8 @@ def main() -> int:
         except (UnicodeDecodeError, FileNotFoundError):
             continue  # binary, or deleted and not committed yet
         for number, line in enumerate(lines, start=1):
-            if match := pattern.search(line):
-                print(f"{name}:{number}: {match[0]} belongs to this machine, not into the repository")
+            for word in strays(line, words):
+                print(f"{name}:{number}: {word} belongs to this machine, not into the repository")
                 found += 1
     return 1 if found else 0
 
