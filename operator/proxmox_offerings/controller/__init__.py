@@ -1,0 +1,1 @@
+"""What turns the wheel: watches, the work queue, the reconciler, and the process around them."""

@@ -1,0 +1,84 @@
+"""What the status of a ProxmoxHost says: what was observed, carried over while nothing new is known, and the conditions. Pure."""
+
+from datetime import datetime, timedelta
+
+from proxmox_offerings.controller import conditions, statements
+from proxmox_offerings.controller.problems import Problem
+from proxmox_offerings.kube.objects import LiveObject
+from proxmox_offerings.resources import InvalidResource, MissingPrivilege, OfferingCounts, ProxmoxHostStatus
+
+
+def read_host_status(host: LiveObject) -> ProxmoxHostStatus:
+    """The status as the API server keeps it; empty if there is none, or none that we would write."""
+    try:
+        return ProxmoxHostStatus.parse(host.status or {})
+    except InvalidResource:
+        return ProxmoxHostStatus()
+
+
+def failed(
+    host: LiveObject, *, problem: Problem, insecure: bool, counts: OfferingCounts, now: datetime
+) -> ProxmoxHostStatus:
+    """The status while nothing new is known: what was observed stays, with its times."""
+    before = read_host_status(host)
+    missing = tuple(
+        MissingPrivilege(path=lack.path, privilege=lack.privilege, effect=lack.effect) for lack in problem.missing
+    )
+    update = {"missing_privileges": missing or before.missing_privileges, "offerings": counts}
+    return _with_conditions(host, before, before.model_copy(update=update), problem=problem, insecure=insecure, now=now)
+
+
+def refreshed(
+    host: LiveObject,
+    *,
+    observed: ProxmoxHostStatus,
+    at: datetime,
+    next_at: datetime,
+    validity: timedelta,
+    problem: Problem | None,
+    insecure: bool,
+    counts: OfferingCounts,
+    now: datetime,
+) -> ProxmoxHostStatus:
+    """The status after Proxmox was read at `at`. Its times move only when something else does, or when they are to be renewed."""
+    before = read_host_status(host)
+    seen = _with_conditions(
+        host,
+        before,
+        observed.model_copy(update={"offerings": counts}),
+        problem=problem,
+        insecure=insecure,
+        now=now,
+    )
+    said_at = before.last_refresh_time
+    times = {"last_refresh_time": said_at, "next_refresh_time": before.next_refresh_time}
+    renew = statements.must_renew(
+        str(host.ref),
+        said_at=said_at,
+        valid_until=said_at + validity if said_at else None,
+        seen_at=at,
+        validity=validity,
+    )
+    if not renew and seen.model_copy(update=times) == before:
+        return before
+    update = {"last_refresh_time": at.replace(microsecond=0), "next_refresh_time": next_at.replace(microsecond=0)}
+    return seen.model_copy(update=update)
+
+
+def terms_changed(host: LiveObject) -> bool:
+    """Whether its spec changed since its Offerings were written: what they say was said on other terms."""
+    return read_host_status(host).observed_generation != host.generation
+
+
+def _with_conditions(
+    host: LiveObject,
+    before: ProxmoxHostStatus,
+    status: ProxmoxHostStatus,
+    *,
+    problem: Problem | None,
+    insecure: bool,
+    now: datetime,
+) -> ProxmoxHostStatus:
+    findings = conditions.of_host(problem, insecure=insecure)
+    settled = conditions.settle(findings, before=before.conditions, generation=host.generation, now=now)
+    return status.model_copy(update={"observed_generation": host.generation, "conditions": settled})

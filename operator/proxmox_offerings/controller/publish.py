@@ -1,0 +1,174 @@
+"""Makes the Offerings of one ProxmoxHost, and its status, be as they should be: compares, and sends only what differs.
+
+A reader never sees a new spec beside a number that was counted for the old one: what an Offering says is withdrawn before its spec changes, and said
+anew afterwards. A new Offering has no status until its first statement, and without status nothing is offered.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from proxmox_offerings.controller import conditions, statements
+from proxmox_offerings.controller.live import LiveObjects
+from proxmox_offerings.controller.reasons import OfferingReason
+from proxmox_offerings.controller.wanted import Wanted
+from proxmox_offerings.kube.errors import Conflict, KubeError, NotFound
+from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.resources import OfferingSpec, OfferingStatus, ProxmoxHost, ProxmoxHostStatus, Stock
+
+log = structlog.get_logger(__name__)
+
+
+class HostWriter(Protocol):
+    """What is written about ProxmoxHosts (kube.hosts.Hosts)."""
+
+    async def apply_status(self, ref: Ref, status: ProxmoxHostStatus) -> LiveObject: ...
+
+
+class OfferingWriter(Protocol):
+    """What is written about Offerings (kube.offerings.Offerings)."""
+
+    async def apply(
+        self, ref: Ref, *, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec
+    ) -> LiveObject: ...
+
+    async def apply_status(self, ref: Ref, status: OfferingStatus) -> LiveObject: ...
+
+    async def delete(self, live: LiveObject) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What there is after publishing: each Offering's statement by name, and what the API server did not take."""
+
+    said: Mapping[str, OfferingStatus]
+    failures: Sequence[KubeError]
+
+
+class Publisher:
+    """Writes to the API server. What it wrote is in `live` at once, so that the watch's echo of it is no news."""
+
+    def __init__(
+        self, *, hosts: HostWriter, offerings: OfferingWriter, live: LiveObjects, now: Callable[[], datetime]
+    ) -> None:
+        self._hosts = hosts
+        self._offerings = offerings
+        self._live = live
+        self._now = now
+
+    async def offerings(self, host: LiveObject, wanted: Sequence[Wanted], *, no_others: bool = True) -> Outcome:
+        """Make the Offerings of `host` be `wanted`, and with `no_others` no others.
+
+        One that fails does not keep the others from being written.
+        """
+        names = {one.name for one in wanted}
+        surplus = [there for name, there in self._live.offerings_of(host).items() if no_others and name not in names]
+        results = await asyncio.gather(
+            *(self._make(host, one) for one in wanted),
+            *(self._remove(there) for there in surplus),
+            return_exceptions=True,
+        )
+        failures = []
+        for result in results:
+            if isinstance(result, KubeError):
+                failures.append(result)
+            elif isinstance(result, BaseException):
+                raise result
+        said = {}
+        for one in wanted:
+            there = self._live.offering(Ref(host.ref.namespace, one.name))
+            if there is not None and (status := statements.read_status(there.status)) is not None:
+                said[one.name] = status
+        return Outcome(said=said, failures=failures)
+
+    async def host(self, host: LiveObject, status: ProxmoxHostStatus) -> None:
+        """Make the status of `host` so. Raises KubeError."""
+        if host.status is not None and ProxmoxHostStatus.parse(host.status) == status:
+            return
+        try:
+            self._live.saw_host(await self._hosts.apply_status(host.ref, status))
+        except NotFound:
+            self._live.host_gone(host)
+
+    async def _make(self, host: LiveObject, wanted: Wanted) -> None:
+        ref = Ref(host.ref.namespace, wanted.name)
+        there = self._live.offering(ref)
+        try:
+            await self._make_from(there, host, ref, wanted)
+        except NotFound:
+            # Deleted by somebody, and the watch has not told yet. Nothing was believed of it that is not believed of a new one.
+            if there is not None:
+                self._live.offering_gone(there)
+            await self._make_from(None, host, ref, wanted)
+
+    async def _make_from(self, there: LiveObject | None, host: LiveObject, ref: Ref, wanted: Wanted) -> None:
+        if wanted.spec is not None and wanted.labels is not None:
+            other_spec = there is None or there.spec != wanted.spec.to_wire()
+            if there is not None and other_spec and _claims_stock(there):
+                withdrawn = statements.unknown(statements.TERMS_CHANGED)
+                there = await self._say(there, withdrawn, OfferingReason.TERMS_CHANGED)
+            if there is None or other_spec or not _belongs(there, host, wanted.labels):
+                there = await self._offerings.apply(ref, owner=host, labels=wanted.labels, spec=wanted.spec)
+                self._live.saw_offering(there)
+                log.info("offering applied", namespace=ref.namespace, offering=ref.name)
+        if there is not None:
+            await self._say(there, wanted.status, wanted.reason)
+
+    async def _say(self, there: LiveObject, status: OfferingStatus, reason: OfferingReason) -> LiveObject:
+        """Write `status` unless it is there already."""
+        before = statements.read_status(there.status)
+        own = tuple(c for c in before.conditions if c.type == "Ready") if before is not None else ()
+        whole = status.model_copy(
+            update={
+                "observed_generation": there.generation,
+                "conditions": conditions.settle(
+                    conditions.of_offering(status, reason=reason),
+                    before=own,
+                    generation=there.generation,
+                    now=self._now(),
+                ),
+            }
+        )
+        if before is not None and before.model_copy(update={"conditions": own}) == whole:
+            return there
+        written = await self._offerings.apply_status(there.ref, whole)
+        self._live.saw_offering(written)
+        _tell_of_stock(there.ref, before, whole)
+        return written
+
+    async def _remove(self, there: LiveObject) -> None:
+        try:
+            await self._offerings.delete(there)
+        except NotFound:
+            pass
+        except Conflict:
+            # It is not what we know any more; the watch will tell, and the next reconcile decides anew.
+            return
+        self._live.offering_gone(there)
+        log.info("offering deleted", namespace=there.ref.namespace, offering=there.ref.name)
+
+
+def _claims_stock(there: LiveObject) -> bool:
+    return there.status is not None and there.status.get("stock") != Stock.UNKNOWN
+
+
+def _belongs(there: LiveObject, host: LiveObject, labels: Mapping[str, str]) -> bool:
+    owned = there.owner is not None and there.owner.kind == ProxmoxHost.KIND and there.owner.uid == host.uid
+    return owned and labels.items() <= there.labels.items()
+
+
+def _tell_of_stock(ref: Ref, before: OfferingStatus | None, now: OfferingStatus) -> None:
+    was = before.stock.value if before is not None else None
+    if was != now.stock.value:
+        log.info(
+            "stock changed",
+            namespace=ref.namespace,
+            offering=ref.name,
+            before=was,
+            stock=now.stock.value,
+            available=now.available,
+        )

@@ -1,0 +1,125 @@
+"""A keyed work queue with the contract of controller-runtime: what is to be done is named by a key, and nothing else is remembered about why.
+
+- A key that waits is there once, however often it is added.
+- Work on one key never overlaps. A key that is added while it is worked on is worked on once more afterwards.
+- A key may be due later; the earliest time wins. Adding it at once takes the place of that.
+- Work that raises is repeated after a delay that grows with each failure, apart for each key. Other keys go on.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from proxmox_offerings.controller.backoff import Backoff
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requeue:
+    """When to work on the key again, if nobody adds it before: `after` seconds; None: only when added."""
+
+    after: float | None
+
+
+Work = Callable[[Key], Awaitable[Requeue]]
+Failed = Callable[[Key, Exception, float], None]
+"""Told of each failure: the key, what was raised, and the seconds until the next attempt."""
+
+
+class WorkQueue(Generic[Key]):
+    """Calls `work` for each key, for at most `concurrency` keys at a time. Time is the running loop's."""
+
+    def __init__(
+        self, work: Work[Key], *, concurrency: int, failed: Failed[Key], rng: random.Random | None = None
+    ) -> None:
+        self._work = work
+        self._concurrency = concurrency
+        self._failed = failed
+        self._random = rng or random.Random()  # noqa: S311 - delays, not secrets
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._waiting: set[Key] = set()
+        self._running: set[Key] = set()
+        self._again: set[Key] = set()
+        self._later: dict[Key, asyncio.TimerHandle] = {}
+        self._backoffs: dict[Key, Backoff] = {}
+        self._workers: list[asyncio.Task[None]] = []
+
+    def __len__(self) -> int:
+        """Keys that wait for a worker."""
+        return len(self._waiting)
+
+    @property
+    def active(self) -> int:
+        """Keys that are being worked on."""
+        return len(self._running)
+
+    def add(self, key: Key) -> None:
+        """Work on `key` as soon as a worker is free."""
+        if timer := self._later.pop(key, None):
+            timer.cancel()
+        if key in self._running:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.put_nowait(key)
+
+    def add_after(self, key: Key, delay: float) -> None:
+        """Work on `key` in `delay` seconds, unless it is due before."""
+        if delay <= 0:
+            self.add(key)
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + delay
+        timer = self._later.get(key)
+        if key in self._waiting or (timer is not None and timer.when() <= due):
+            return
+        if timer is not None:
+            timer.cancel()
+        self._later[key] = loop.call_at(due, self.add, key)
+
+    def start(self) -> None:
+        """Start the workers; keys may have been added before."""
+        self._workers = [
+            asyncio.create_task(self._run(), name=f"work queue worker {number}") for number in range(self._concurrency)
+        ]
+
+    async def stop(self) -> None:
+        """Abandon all work where it stands, and wait until it is. Nothing is worked on afterwards."""
+        for timer in self._later.values():
+            timer.cancel()
+        self._later.clear()
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.cancel()
+        for worker in workers:
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+
+    async def _run(self) -> None:
+        while True:
+            key = await self._ready.get()
+            self._waiting.discard(key)
+            self._running.add(key)
+            try:
+                after = await self._attempt(key)
+            finally:
+                self._running.discard(key)
+            if key in self._again:
+                self._again.discard(key)
+                self.add(key)
+            elif after is not None:
+                self.add_after(key, after)
+
+    async def _attempt(self, key: Key) -> float | None:
+        try:
+            requeue = await self._work(key)
+        except Exception as error:  # noqa: BLE001 - one broken key must not stop the others; `failed` is told
+            delay = self._backoffs.setdefault(key, Backoff(random=self._random)).next()
+            self._failed(key, error, delay)
+            return delay
+        self._backoffs.pop(key, None)
+        return requeue.after

@@ -1,0 +1,285 @@
+"""Makes the Offerings of one ProxmoxHost say what its cluster can still sell.
+
+Level-based: every reconcile looks at all it needs and trusts nothing remembered but the last snapshot, and that only while a statement made from it
+would be valid. Safe to repeat, and to abandon at any await. No failure of the cluster, of the credentials or of this code deletes an Offering.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from proxmox_offerings.catalogue.plan import Plan, PlannedOffering
+from proxmox_offerings.controller import host_status, statements, wanted
+from proxmox_offerings.controller.backoff import Backoff
+from proxmox_offerings.controller.live import LiveObjects
+from proxmox_offerings.controller.problems import INTERNAL_ERROR, Problem
+from proxmox_offerings.controller.publish import Outcome, Publisher
+from proxmox_offerings.controller.queue import Requeue
+from proxmox_offerings.controller.session import Session
+from proxmox_offerings.inventory.snapshot import Snapshot
+from proxmox_offerings.kube.errors import KubeError
+from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.proxmox.errors import InvalidHost, ObservationError
+from proxmox_offerings.resources import (
+    API_VERSION,
+    InvalidResource,
+    OfferingSpec,
+    ProxmoxHost,
+    ProxmoxHostStatus,
+    Stock,
+)
+
+log = structlog.get_logger(__name__)
+
+LONGEST_WRITE_DELAY: Final = 60.0
+"""Seconds between attempts to write what the API server did not take."""
+
+
+class MakePlan(Protocol):
+    """catalogue.plan.plan"""
+
+    def __call__(
+        self,
+        *,
+        host: ProxmoxHost,
+        snapshot: Snapshot,
+        past: Mapping[str, Stock],
+        existing: Iterable[OfferingSpec],
+    ) -> Plan: ...
+
+
+class Unobserved(Protocol):
+    """catalogue.plan.unobserved"""
+
+    def __call__(self, *, host: ProxmoxHost) -> tuple[PlannedOffering, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A snapshot that is believed, and the plan made from it."""
+
+    snapshot: Snapshot
+    plan: Plan
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """What is kept about a host between reconciles. `told` is the problem that was logged last; () if nothing was logged yet."""
+
+    session: Session
+    writing: Backoff
+    told: tuple[str, ...] = ()
+
+
+class Reconciler:
+    """See the module. `now` is the wall clock, in UTC; the rhythm of reading is kept by the event loop's clock."""
+
+    def __init__(
+        self,
+        *,
+        live: LiveObjects,
+        publisher: Publisher,
+        open_session: Callable[[Ref], Session],
+        make_plan: MakePlan,
+        unobserved: Unobserved,
+        now: Callable[[], datetime],
+        new_backoff: Callable[[], Backoff] = Backoff,
+    ) -> None:
+        self._live = live
+        self._publisher = publisher
+        self._open_session = open_session
+        self._make_plan = make_plan
+        self._unobserved = unobserved
+        self._now = now
+        self._new_backoff = new_backoff
+        self._memories: dict[Ref, Memory] = {}
+
+    async def reconcile(self, ref: Ref) -> Requeue:
+        """Look at the host once, make its Offerings and its status right, and say when to look again."""
+        resource = self._live.host(ref)
+        if resource is None or resource.deleting:
+            await self._forget(ref)
+            return Requeue(after=None)
+        memory = self._memory(ref)
+        try:
+            all_written = await self._make_right(resource, memory)
+        except KubeError as error:
+            self._tell(ref, memory, Problem.publishing(0, str(error)))
+            return self._next(resource, memory.writing.next(most=LONGEST_WRITE_DELAY))
+        if not all_written:
+            return self._next(resource, memory.writing.next(most=LONGEST_WRITE_DELAY), memory.session.seconds_until_due)
+        memory.writing.reset()
+        return self._next(resource, memory.session.seconds_until_due)
+
+    async def close(self) -> None:
+        """Stop observing."""
+        for ref in list(self._memories):
+            await self._forget(ref)
+
+    async def _make_right(self, resource: LiveObject, memory: Memory) -> bool:
+        """Whether the API server took all of it. Raises KubeError if it did not even take the host's status."""
+        host = _read_host(resource)
+        if isinstance(host, Problem):
+            await memory.session.forget()
+            return await self._publish_unreadable(resource, host, memory)
+        if host_status.terms_changed(resource) and memory.session.believable(host.spec, now=self._now()) is None:
+            # Reading may take long. What was said on other terms does not stand in the meantime.
+            claims = wanted.withdrawn(self._live.offerings_of(resource))
+            await self._publisher.offerings(resource, claims, no_others=False)
+        sight = await self._look(resource, host, memory.session)
+        return await self._publish(resource, host, memory, sight)
+
+    async def _look(self, resource: LiveObject, host: ProxmoxHost, session: Session) -> Sight | None:
+        """What can be said about the cluster now; None if nothing. `session.problem` tells what is wrong, if anything is."""
+        try:
+            await session.look(host.spec, now=self._now())
+            snapshot = session.believable(host.spec, now=self._now())
+            if snapshot is None:
+                return None
+            sight = Sight(snapshot=snapshot, plan=self._plan(resource, host, session, snapshot))
+        except ObservationError as error:
+            session.fail(Problem.of(error), host.spec)
+        except KubeError:
+            raise
+        except Exception:
+            # Whatever is wrong with us, what was said must still end at its validUntil.
+            log.exception("reconcile failed", namespace=resource.ref.namespace, host=resource.ref.name)
+            session.fail(INTERNAL_ERROR, host.spec)
+        else:
+            session.used()
+            return sight
+        return None
+
+    def _plan(self, resource: LiveObject, host: ProxmoxHost, session: Session, snapshot: Snapshot) -> Plan:
+        there = self._live.offerings_of(resource)
+        said = {name: status for name, live in there.items() if (status := statements.read_status(live.status))}
+        # An Unknown in between does not make forget that it was sold out before.
+        session.stocks.update({name: status.stock for name, status in said.items() if statements.is_known(status)})
+        return self._make_plan(
+            host=host,
+            snapshot=snapshot,
+            past={name: stock for name, stock in session.stocks.items() if name in there},
+            existing=[spec for live in there.values() if (spec := _read_spec(live)) is not None],
+        )
+
+    async def _publish(self, resource: LiveObject, host: ProxmoxHost, memory: Memory, sight: Sight | None) -> bool:
+        session = memory.session
+        there = self._live.offerings_of(resource)
+        changed = host_status.terms_changed(resource)
+        now = self._now()
+        validity = timedelta(seconds=host.spec.validity_seconds)
+        insecure = host.spec.tls.insecure_skip_verify
+        if sight is not None:
+            reading = wanted.Reading(
+                at=sight.snapshot.observed_at, confirmed=session.problem is None, validity=validity
+            )
+            offerings = wanted.seen(sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now)
+        else:
+            explicit = self._unobserved(host=host)
+            derived = not host.spec.tiers
+            offerings = wanted.unseen(explicit, keep_others=derived, live=there, terms_changed=changed, now=now)
+        outcome = await self._publisher.offerings(resource, offerings)
+        problem = session.problem or _of_writing(outcome)
+        counts = statements.counts(outcome.said.values())
+        if sight is not None:
+            status = host_status.refreshed(
+                resource,
+                observed=sight.plan.observed,
+                at=sight.snapshot.observed_at,
+                next_at=now + timedelta(seconds=min(session.seconds_until_due, host.spec.refresh_interval_seconds)),
+                validity=validity,
+                problem=problem,
+                insecure=insecure,
+                counts=counts,
+                now=now,
+            )
+        elif problem is not None:
+            status = host_status.failed(resource, problem=problem, insecure=insecure, counts=counts, now=now)
+        else:
+            # The clock was set while we looked: there is neither a sight to tell of nor a problem. Look again.
+            return True
+        await self._publish_host(resource, status, outcome)
+        self._tell(resource.ref, memory, problem)
+        return not outcome.failures
+
+    async def _publish_unreadable(self, resource: LiveObject, problem: Problem, memory: Memory) -> bool:
+        """Of a host that cannot be read nobody knows which Offerings it should have: all stay, and what they say ends."""
+        now = self._now()
+        there = self._live.offerings_of(resource)
+        changed = host_status.terms_changed(resource)
+        offerings = wanted.unseen((), keep_others=True, live=there, terms_changed=changed, now=now)
+        outcome = await self._publisher.offerings(resource, offerings)
+        counts = statements.counts(outcome.said.values())
+        status = host_status.failed(resource, problem=problem, insecure=False, counts=counts, now=now)
+        await self._publish_host(resource, status, outcome)
+        self._tell(resource.ref, memory, problem)
+        return not outcome.failures
+
+    async def _publish_host(self, resource: LiveObject, status: ProxmoxHostStatus, outcome: Outcome) -> None:
+        if outcome.failures:
+            # The new terms hold when every Offering has them; until then `terms_changed` must stay true.
+            generation = host_status.read_host_status(resource).observed_generation
+            status = status.model_copy(update={"observed_generation": generation})
+        await self._publisher.host(resource, status)
+
+    def _next(self, resource: LiveObject, *seconds: float) -> Requeue:
+        """After the least of `seconds`, or at the moment when a statement of this host ends."""
+        ends = [
+            end
+            for live in self._live.offerings_of(resource).values()
+            if (end := statements.ends(statements.read_status(live.status))) is not None
+        ]
+        soonest = min([*seconds, *((end - self._now()).total_seconds() for end in ends)])
+        return Requeue(after=None if soonest == math.inf else max(0.0, soonest))
+
+    def _memory(self, ref: Ref) -> Memory:
+        if ref not in self._memories:
+            self._memories[ref] = Memory(session=self._open_session(ref), writing=self._new_backoff())
+        return self._memories[ref]
+
+    async def _forget(self, ref: Ref) -> None:
+        if memory := self._memories.pop(ref, None):
+            await memory.session.close()
+
+    def _tell(self, ref: Ref, memory: Memory, problem: Problem | None) -> None:
+        """One line in the log when what is wrong with a host changes; none while it stays the same."""
+        telling = (problem.reason, problem.message) if problem is not None else ("",)
+        if memory.told == telling:
+            return
+        memory.told = telling
+        if problem is None:
+            log.info("host observed", namespace=ref.namespace, host=ref.name)
+        else:
+            log.warning(
+                "host not ready", namespace=ref.namespace, host=ref.name, reason=problem.reason, message=problem.message
+            )
+
+
+def _of_writing(outcome: Outcome) -> Problem | None:
+    return Problem.publishing(len(outcome.failures), str(outcome.failures[0])) if outcome.failures else None
+
+
+def _read_host(resource: LiveObject) -> ProxmoxHost | Problem:
+    metadata = {
+        "name": resource.ref.name,
+        "namespace": resource.ref.namespace,
+        "uid": resource.uid,
+        "generation": resource.generation,
+    }
+    try:
+        return ProxmoxHost.parse(
+            {"apiVersion": API_VERSION, "kind": ProxmoxHost.KIND, "metadata": metadata, "spec": resource.spec}
+        )
+    except InvalidResource as refused:
+        return Problem.of(InvalidHost(str(refused)[:1000]))
+
+
+def _read_spec(live: LiveObject) -> OfferingSpec | None:
+    try:
+        return OfferingSpec.parse(live.spec)
+    except InvalidResource:
+        return None

@@ -1,0 +1,179 @@
+"""What is remembered about one ProxmoxHost between two reconciles: its observer, what it saw last, and when Proxmox may be asked again.
+
+All of it may be lost at any time; then Proxmox is read once more. The rhythm is kept here, so that a reconcile that happens for another reason
+(an Offering edited by hand, the echo of our own write) never asks Proxmox out of turn.
+"""
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from proxmox_offerings.controller.backoff import Backoff
+from proxmox_offerings.controller.problems import SUSPENDED, Problem
+from proxmox_offerings.inventory.snapshot import Snapshot
+from proxmox_offerings.kube.objects import Ref
+from proxmox_offerings.kube.secrets import Credentials
+from proxmox_offerings.proxmox.errors import ObservationError
+from proxmox_offerings.resources import Location, ProxmoxHostSpec, Stock, StockPolicy
+
+
+class Observer(Protocol):
+    """Reads one cluster (observation.connect)."""
+
+    async def observe(self) -> Snapshot: ...
+
+    async def aclose(self) -> None: ...
+
+
+class OpenObserver(Protocol):
+    """Makes an observer; nothing is read yet. `on_news` is called when what was observed is worth reading again at once."""
+
+    def __call__(self, *, spec: ProxmoxHostSpec, credentials: Credentials, on_news: Callable[[], None]) -> Observer: ...
+
+
+ReadCredentials = Callable[[str, str], Awaitable[Credentials]]
+"""Namespace and name of the Secret -> the token (kube.secrets.Secrets.credentials)."""
+
+
+class Session:
+    """The observation of one ProxmoxHost. Not to be used by two at a time."""
+
+    def __init__(
+        self,
+        ref: Ref,
+        *,
+        open_observer: OpenObserver,
+        read_credentials: ReadCredentials,
+        on_news: Callable[[Ref], None],
+        backoff: Backoff,
+    ) -> None:
+        self.ref = ref
+        self.snapshot: Snapshot | None = None
+        self.problem: Problem | None = None
+        self.stocks: dict[str, Stock] = {}
+        self._open_observer = open_observer
+        self._read_credentials = read_credentials
+        self._on_news = on_news
+        self._backoff = backoff
+        self._observer: Observer | None = None
+        self._opened_for: tuple[ProxmoxHostSpec, Credentials] | None = None
+        self._looked_at: ProxmoxHostSpec | None = None
+        self._due = -math.inf
+
+    @property
+    def seconds_until_due(self) -> float:
+        """Until Proxmox may be asked again; infinite while suspended."""
+        return self._due - asyncio.get_running_loop().time()
+
+    def believable(self, spec: ProxmoxHostSpec, *, now: datetime) -> Snapshot | None:
+        """The last snapshot, while a statement made from it would still be valid, and if it is of the cluster that `spec` names.
+
+        One from the future is not believed: the clock was set back.
+        """
+        seen = self.snapshot
+        if seen is None or self._looked_at is None or _place(self._looked_at) != _place(spec):
+            return None
+        return seen if seen.observed_at <= now < seen.observed_at + timedelta(seconds=spec.validity_seconds) else None
+
+    async def look(self, spec: ProxmoxHostSpec, *, now: datetime) -> None:
+        """Read Proxmox if it is time to; afterwards `snapshot` and `problem` say what is known.
+
+        Where the spec changed and a believable snapshot is at hand, that is enough for now, so that the change acts at once. Raises KubeError.
+        """
+        believable = self.believable(spec, now=now) is not None
+        before, self._looked_at = self._looked_at, spec
+        if before is not None and _place(before) != _place(spec):
+            await self._another_place()
+        if spec.suspend:
+            await self.close()
+            self.problem, self._due = SUSPENDED, math.inf
+            return
+        if before is None:
+            self._due = -math.inf
+        elif before != spec:
+            self._due = min(self._due, self._next_beat(spec))
+            if self.problem is not None or _read_by_observer(before) != _read_by_observer(spec):
+                self._due = -math.inf
+            if believable:
+                return
+        if not believable and self.problem is None:
+            self._due = -math.inf
+        if self.seconds_until_due > 0:
+            return
+        try:
+            await self._observe(spec)
+        except ObservationError as error:
+            self.fail(Problem.of(error), spec)
+        else:
+            self.problem = None
+            self._due = self._next_beat(spec)
+
+    def used(self) -> None:
+        """What is known was good for a plan: the next failure is a first one again."""
+        if self.problem is None:
+            self._backoff.reset()
+
+    def fail(self, problem: Problem, spec: ProxmoxHostSpec) -> None:
+        """What is known cannot be used, for this reason; ask again before long."""
+        self.problem = problem
+        self._due = asyncio.get_running_loop().time() + self._backoff.next(most=spec.refresh_interval_seconds)
+
+    async def forget(self) -> None:
+        """Nobody knows what to look at: do not read until `look` is told, and believe nothing seen before."""
+        await self.close()
+        self.snapshot, self._looked_at, self._due = None, None, math.inf
+
+    async def close(self) -> None:
+        """Stop reading. What was seen is kept."""
+        observer, self._observer, self._opened_for = self._observer, None, None
+        if observer is not None:
+            await observer.aclose()
+
+    async def _observe(self, spec: ProxmoxHostSpec) -> None:
+        credentials = await self._read_credentials(self.ref.namespace, spec.credentials_secret_ref.name)
+        wanted = (_read_by_observer(spec), credentials)
+        if self._observer is None or self._opened_for != wanted:
+            await self.close()
+            self._observer = self._open_observer(spec=spec, credentials=credentials, on_news=self._news)
+            self._opened_for = wanted
+        self.snapshot = await self._observer.observe()
+
+    async def _another_place(self) -> None:
+        """Another cluster, or another proof of being it: nothing seen so far is about it."""
+        await self.close()
+        self.snapshot, self.problem = None, None
+        self._due = -math.inf
+        self._backoff.reset()
+
+    def _news(self) -> None:
+        if self.problem is None:
+            self._due = -math.inf
+            self._on_news(self.ref)
+
+    def _next_beat(self, spec: ProxmoxHostSpec) -> float:
+        """The next moment of this host's own rhythm: all hosts together are spread over the interval."""
+        interval = spec.refresh_interval_seconds
+        phase = int.from_bytes(hashlib.blake2b(str(self.ref).encode(), digest_size=4).digest()) / 2**32 * interval
+        now = asyncio.get_running_loop().time()
+        return phase + (math.floor((now - phase) / interval) + 1) * interval
+
+
+def _place(spec: ProxmoxHostSpec) -> tuple[object, ...]:
+    return (spec.endpoints, spec.tls)
+
+
+def _read_by_observer(spec: ProxmoxHostSpec) -> ProxmoxHostSpec:
+    """The spec without what decides only how often is read and what is made of it."""
+    return spec.model_copy(
+        update={
+            "refresh_interval_seconds": 60,
+            "validity_seconds": 600,
+            "suspend": False,
+            "location": Location(),
+            "stock": StockPolicy(),
+            "tiers": (),
+        }
+    )

@@ -1,0 +1,124 @@
+"""What an Offering may say, for how long, and when it is written again. Pure: the clock is a parameter.
+
+The two promises that readers build on are kept here (design.md 2): a statement that could not be confirmed stays until its `validUntil` and then
+becomes Unknown; and after the last good read at least half of the validity remains.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from proxmox_offerings.resources import InvalidResource, OfferingCounts, OfferingStatus, Stock
+
+EXPIRED = "not known: the cluster could not be read again before validUntil"
+NOT_OBSERVED = "not known: the cluster was not read on the present terms yet"
+TERMS_CHANGED = "not known: what one unit is changes at this moment"
+
+
+def read_status(written: Mapping[str, Any] | None) -> OfferingStatus | None:
+    """A status as the API server keeps it; None if there is none, or none that we would write."""
+    if written is None:
+        return None
+    try:
+        return OfferingStatus.parse(written)
+    except InvalidResource:
+        return None
+
+
+def is_known(status: OfferingStatus | None) -> bool:
+    """Whether it claims to know the stock. What claims nothing cannot claim anything false."""
+    return status is not None and status.stock is not Stock.UNKNOWN
+
+
+def observed(statement: OfferingStatus, *, at: datetime, validity: timedelta) -> OfferingStatus:
+    """The statement that follows from reading Proxmox at `at`."""
+    return statement.model_copy(
+        update={"observed_at": at.replace(microsecond=0), "valid_until": at.replace(microsecond=0) + validity}
+    )
+
+
+def expired(status: OfferingStatus) -> OfferingStatus:
+    """What is left of a statement after its `validUntil`: that it once was, and what the hardware is."""
+    return status.model_copy(
+        update={"stock": Stock.UNKNOWN, "available": None, "limiting_resource": None, "nodes": (), "message": EXPIRED}
+    )
+
+
+def unknown(message: str) -> OfferingStatus:
+    """The statement of somebody who knows nothing."""
+    return OfferingStatus(stock=Stock.UNKNOWN, message=message)
+
+
+def ends(status: OfferingStatus | None) -> datetime | None:
+    """When a statement stops being one; None if nothing is left to end. One that claims stock without `validUntil` ended long ago."""
+    if status is None or was_expired(status):
+        return None
+    if status.valid_until is None:
+        return datetime.min.replace(tzinfo=UTC) if is_known(status) else None
+    return status.valid_until
+
+
+def held(status: OfferingStatus, *, now: datetime) -> OfferingStatus:
+    """What a statement becomes that cannot be confirmed: itself until it ends."""
+    end = ends(status)
+    return expired(status) if end is not None and now >= end else status
+
+
+def says_the_same(one: OfferingStatus, other: OfferingStatus) -> bool:
+    """Whether two statements have the same content, whenever they were made and about whichever generation."""
+    return _content(one) == _content(other)
+
+
+def was_expired(status: OfferingStatus | None) -> bool:
+    """Whether it is what `expired` left."""
+    return status is not None and not is_known(status) and status.message == EXPIRED
+
+
+def must_renew(
+    name: str, *, said_at: datetime | None, valid_until: datetime | None, seen_at: datetime, validity: timedelta
+) -> bool:
+    """Whether content that has not changed is written again, given when it was last said and when Proxmox was last read.
+
+    Yes at its freshness mark (see `mark`); and whenever its times are not what they would be if said now: a changed validity, a clock set back.
+    """
+    if said_at is None or valid_until != said_at + validity:
+        return True
+    age = seen_at.replace(microsecond=0) - said_at
+    return age < timedelta(0) or age >= mark(name, said_at=said_at, validity=validity)
+
+
+def mark(name: str, *, said_at: datetime, validity: timedelta) -> timedelta:
+    """The age at which a statement is written again: half of its validity, never more.
+
+    So that many Offerings do not all come due at once, each has its own moment within the half, found from its name. What was said at another
+    moment is written again a little early, once or twice and never before a quarter of the validity, until it has moved to its own.
+    """
+    half = validity / 2
+    to_own_moment = (
+        timedelta(seconds=(_place(name) * half.total_seconds() - said_at.timestamp()) % half.total_seconds()) or half
+    )
+    return to_own_moment if to_own_moment >= half / 2 else (to_own_moment + half) / 2
+
+
+def counts(statuses: Iterable[OfferingStatus]) -> OfferingCounts:
+    """How many there are, by stock."""
+    stocks = [status.stock for status in statuses]
+    return OfferingCounts(
+        total=len(stocks),
+        in_stock=stocks.count(Stock.IN_STOCK),
+        low_stock=stocks.count(Stock.LOW_STOCK),
+        out_of_stock=stocks.count(Stock.OUT_OF_STOCK),
+        unknown=stocks.count(Stock.UNKNOWN),
+    )
+
+
+def _content(status: OfferingStatus) -> OfferingStatus:
+    return status.model_copy(
+        update={"observed_at": None, "valid_until": None, "observed_generation": None, "conditions": ()}
+    )
+
+
+def _place(name: str) -> float:
+    """A number in [0, 1) that depends on nothing but the name."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64

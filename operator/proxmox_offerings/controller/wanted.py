@@ -1,0 +1,148 @@
+"""The Offerings of one ProxmoxHost as they should be at this moment, beside those that are there. Pure.
+
+Two cases. Something believable was read: the plan says it all, and only *when* it is said again is decided here. Nothing was: then what is there
+stays, each statement until it ends, unless it was made on other terms than hold now.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from proxmox_offerings.catalogue.plan import PlannedOffering
+from proxmox_offerings.controller import statements
+from proxmox_offerings.controller.reasons import OfferingReason
+from proxmox_offerings.kube.objects import LiveObject
+from proxmox_offerings.resources import OfferingSpec, OfferingStatus
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "proxmox-offerings"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One Offering as it should be. `spec` and `labels` None: as they are.
+
+    `status` has its times, but neither observedGeneration nor conditions: those depend on the moment of writing. `reason` is that of Ready.
+    """
+
+    name: str
+    labels: Mapping[str, str] | None
+    spec: OfferingSpec | None
+    status: OfferingStatus
+    reason: OfferingReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a plan was made from: when Proxmox was read, and whether that is the newest that could be had (`confirmed`)."""
+
+    at: datetime
+    confirmed: bool
+    validity: timedelta
+
+
+def seen(
+    planned: Iterable[PlannedOffering],
+    *,
+    reading: Reading,
+    live: Mapping[str, LiveObject],
+    terms_changed: bool,
+    now: datetime,
+) -> tuple[Wanted, ...]:
+    """The Offerings of a plan.
+
+    Content that has not changed keeps the times of when it was said, until it must be renewed. While the cluster cannot be read, it is not renewed
+    at all: the reading is used for what is missing or was changed, but nothing is made to look newer than it is.
+    """
+    return tuple(
+        _wanted(
+            offering,
+            _seen(offering, reading=reading, live=live.get(offering.name), terms_changed=terms_changed, now=now),
+        )
+        for offering in planned
+    )
+
+
+def unseen(
+    explicit: Iterable[PlannedOffering],
+    *,
+    keep_others: bool,
+    live: Mapping[str, LiveObject],
+    terms_changed: bool,
+    now: datetime,
+) -> tuple[Wanted, ...]:
+    """The Offerings while nothing believable is at hand. `explicit` follow from the host alone.
+
+    `keep_others`: Offerings beyond those stay too, because nobody knows whether they should exist (derived tiers, a host that cannot be read).
+    """
+    wanted = []
+    for offering in explicit:
+        said = _said(live.get(offering.name))
+        kept = offering.statement if said is None or terms_changed else statements.held(said, now=now)
+        wanted.append(_wanted(offering, kept))
+    names = {offering.name for offering in wanted}
+    for name, there in live.items():
+        if keep_others and name not in names:
+            said = _said(there)
+            lost = said is None or (terms_changed and statements.is_known(said))
+            kept = (
+                statements.unknown(statements.NOT_OBSERVED) if said is None or lost else statements.held(said, now=now)
+            )
+            wanted.append(Wanted(name=name, labels=None, spec=None, status=_bare(kept), reason=_reason(kept)))
+    return tuple(wanted)
+
+
+def withdrawn(live: Mapping[str, LiveObject]) -> tuple[Wanted, ...]:
+    """What claims stock, claiming nothing any more."""
+    nothing = statements.unknown(statements.NOT_OBSERVED)
+    return tuple(
+        Wanted(name=name, labels=None, spec=None, status=nothing, reason=OfferingReason.NOT_OBSERVED)
+        for name, there in live.items()
+        if statements.is_known(_said(there))
+    )
+
+
+def _seen(
+    offering: PlannedOffering, *, reading: Reading, live: LiveObject | None, terms_changed: bool, now: datetime
+) -> OfferingStatus:
+    fresh = statements.observed(offering.statement, at=reading.at, validity=reading.validity)
+    said = _said(live)
+    if said is None:
+        return fresh
+    same = statements.says_the_same(said, fresh)
+    if not reading.confirmed:
+        keep = not terms_changed and (same or statements.was_expired(said))
+        return statements.held(said, now=now) if keep else fresh
+    renew = statements.must_renew(
+        offering.name,
+        said_at=said.observed_at,
+        valid_until=said.valid_until,
+        seen_at=reading.at,
+        validity=reading.validity,
+    )
+    return said if same and not renew else fresh
+
+
+def _wanted(offering: PlannedOffering, status: OfferingStatus) -> Wanted:
+    return Wanted(
+        name=offering.name,
+        labels={**offering.labels, **MANAGED_BY},
+        spec=offering.spec,
+        status=_bare(status),
+        reason=_reason(status),
+    )
+
+
+def _said(live: LiveObject | None) -> OfferingStatus | None:
+    return statements.read_status(live.status) if live is not None else None
+
+
+def _bare(status: OfferingStatus) -> OfferingStatus:
+    return status.model_copy(update={"observed_generation": None, "conditions": ()})
+
+
+def _reason(status: OfferingStatus) -> OfferingReason:
+    if statements.is_known(status):
+        return OfferingReason.OBSERVED
+    if status.message == statements.EXPIRED:
+        return OfferingReason.EXPIRED
+    return OfferingReason.NOT_OBSERVED if status.observed_at is None else OfferingReason.STOCK_UNKNOWN

@@ -1,0 +1,95 @@
+"""Server-side apply and its two complements, for objects of our own group.
+
+One field manager, always by force: what we say about our fields holds, whoever said something else. Apply never removes what others added, so
+`without_foreign` computes what has to be taken out where nothing foreign may stay.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from proxmox_offerings.kube.client import KubeClient, path_of
+from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.resources import API_VERSION
+
+FIELD_MANAGER: Final = "proxmox-offerings"
+PREFIX: Final = f"/apis/{API_VERSION}"
+_PAGE: Final = "500"
+
+
+class Collection:
+    """All objects of one kind of our group, as requests."""
+
+    def __init__(self, client: KubeClient, *, kind: str, plural: str) -> None:
+        self._client = client
+        self._kind = kind
+        self._plural = plural
+
+    async def list(self, namespace: str | None) -> tuple[list[LiveObject], int]:
+        """All objects of `namespace` (None: of all namespaces), and the version of the list: everything up to it is in there. Raises KubeError."""
+        path = path_of(prefix=PREFIX, plural=self._plural, namespace=namespace)
+        query = {"limit": _PAGE}
+        found: list[LiveObject] = []
+        while True:
+            page = await self._client.request("GET", path, query=query)
+            found += [LiveObject.of(item) for item in page["items"]]
+            query["continue"] = page["metadata"].get("continue") or ""
+            if not query["continue"]:
+                return found, int(page["metadata"]["resourceVersion"])
+
+    async def apply(self, ref: Ref, *, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> LiveObject:
+        """Make metadata and spec so, creating the object if need be. Raises KubeError."""
+        return await self._apply(ref, None, {"metadata": {"name": ref.name, **metadata}, "spec": spec})
+
+    async def apply_status(self, ref: Ref, status: Mapping[str, Any]) -> LiveObject:
+        """Make the status so. Raises KubeError; NotFound if there is no such object."""
+        return await self._apply(ref, "status", {"metadata": {"name": ref.name}, "status": status})
+
+    async def merge(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str | None = None) -> LiveObject:
+        """Apply a JSON merge patch (RFC 7386). Raises KubeError."""
+        path = path_of(
+            prefix=PREFIX, plural=self._plural, namespace=ref.namespace, name=ref.name, subresource=subresource
+        )
+        query = {"fieldManager": FIELD_MANAGER}
+        return LiveObject.of(
+            await self._client.request(
+                "PATCH", path, query=query, body=patch, content_type="application/merge-patch+json"
+            )
+        )
+
+    async def delete(self, live: LiveObject) -> None:
+        """Delete exactly this object in exactly this version. Raises KubeError; Conflict if it is another one by now."""
+        await self._client.request(
+            "DELETE",
+            path_of(prefix=PREFIX, plural=self._plural, namespace=live.ref.namespace, name=live.ref.name),
+            body={"preconditions": {"uid": live.uid, "resourceVersion": str(live.version)}},
+        )
+
+    async def _apply(self, ref: Ref, subresource: str | None, content: Mapping[str, Any]) -> LiveObject:
+        path = path_of(
+            prefix=PREFIX, plural=self._plural, namespace=ref.namespace, name=ref.name, subresource=subresource
+        )
+        answer = await self._client.request(
+            "PATCH",
+            path,
+            query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            body={"apiVersion": API_VERSION, "kind": self._kind, **content},
+            content_type="application/apply-patch+yaml",
+        )
+        return LiveObject.of(answer)
+
+
+def without_foreign(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch that takes out of `live` what `wanted` does not have; empty if there is nothing to take out.
+
+    Lists are compared as a whole.
+    """
+    patch: dict[str, Any] = {}
+    for key, value in live.items():
+        if key not in wanted:
+            patch[key] = None
+        elif isinstance(value, Mapping) and isinstance(wanted[key], Mapping):
+            if inner := without_foreign(value, wanted[key]):
+                patch[key] = inner
+        elif isinstance(value, list) and value != wanted[key]:
+            patch[key] = wanted[key]
+    return patch

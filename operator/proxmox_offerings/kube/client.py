@@ -1,0 +1,182 @@
+"""The connection to the API server: who we are, one request at a time, bounded in time and in number.
+
+Built on kubernetes.aio for what is laborious (kubeconfig, exec plugins, rotating service account tokens, TLS) and on nothing of its generated API:
+requests are plain JSON, which costs no discovery and no conversion into model classes. Promises: every failure is a KubeError; no token is ever
+part of a message.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from proxmox_offerings import __version__
+from proxmox_offerings.kube.errors import KubeError, Unavailable, error_of
+
+IN_FLIGHT: Final = 16
+"""Requests at the same time. With 8 to 16 the API server, not the client, is the limit (measured, operator-practice 2.4)."""
+TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
+
+Counted = Callable[[str, str, str], None]
+"""Told of each call: method, resource, and HTTP status or "error"."""
+
+
+class KubeClient:
+    """Sends requests to one API server. Use `connect`; close with `aclose`."""
+
+    def __init__(self, configuration: Configuration, *, kubeconfig: str | None, counted: Counted) -> None:
+        self.configuration = configuration
+        self._kubeconfig = kubeconfig
+        self._counted = counted
+        self._api = ApiClient(configuration)
+        self._free = asyncio.Semaphore(IN_FLIGHT)
+
+    @classmethod
+    async def connect(cls, *, kubeconfig: str | None = None, counted: Counted = lambda *_: None) -> Self:
+        """Read who and where we are; nothing is sent yet.
+
+        The first that is there: `kubeconfig`, the environment's KUBECONFIG, the account of the pod, ~/.kube/config (the order of controller-runtime).
+        Raises KubeError.
+        """
+        found = kubeconfig or os.environ.get("KUBECONFIG") or None
+        if found is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
+            found = str(Path.home() / ".kube" / "config")
+        configuration = Configuration()
+        await _load(configuration, found)
+        return cls(configuration, kubeconfig=found, counted=counted)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def reload(self) -> None:
+        """Ask again who we are: tokens of exec plugins and files expire. Raises KubeError."""
+        await _load(self.configuration, self._kubeconfig)
+
+    async def authorization(self) -> str | None:
+        """The value of the Authorization header, if we authenticate by one. A secret."""
+        headers: dict[str, str] = {}
+        await self._authenticate(headers)
+        return headers.get("authorization")
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """Send one request; returns the JSON answer. `path` begins with /api; its parts are already safe (see `path_of`).
+
+        Raises KubeError.
+        """
+        url = f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        async with self._free:
+            status, content = await self._send(method, url, body, content_type)
+            if status == 401 and self._kubeconfig is not None:
+                await self.reload()
+                status, content = await self._send(method, url, body, content_type)
+        self._counted(method, _resource(path), str(status))
+        if status >= 400:
+            raise error_of(status, _message(content, status))
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise Unavailable("the API server's answer is not JSON", status=status) from None
+
+    async def _authenticate(self, headers: dict[str, str]) -> None:
+        await self._api.update_params_for_auth(headers, None, ["BearerToken"], "", "", None)
+
+    async def _send(
+        self, method: str, url: str, body: Mapping[str, Any] | None, content_type: str
+    ) -> tuple[int, bytes]:
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": content_type,
+            "User-Agent": f"proxmox-offerings/{__version__}",
+        }
+        try:
+            await self._authenticate(headers)
+            answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
+                method, url, headers=headers, body=body, _request_timeout=TIMEOUT
+            )
+            return answer.status, await answer.read()
+        except TimeoutError:
+            self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
+            raise Unavailable(f"the API server did not answer within {TIMEOUT.total:.0f} s") from None
+        except (aiohttp.ClientError, OSError) as problem:
+            self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
+            raise Unavailable(f"the API server was not reached ({type(problem).__name__})") from problem
+
+
+@contextlib.asynccontextmanager
+async def connected(*, kubeconfig: str | None = None, counted: Counted = lambda *_: None) -> AsyncIterator[KubeClient]:
+    """A client for a block. Raises KubeError."""
+    client = await KubeClient.connect(kubeconfig=kubeconfig, counted=counted)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def path_of(
+    *, prefix: str, plural: str, namespace: str | None, name: str | None = None, subresource: str | None = None
+) -> str:
+    """The path of an object or, without `name`, of a collection. Names are checked: none may leave its place in the path."""
+    parts = [prefix]
+    if namespace is not None:
+        parts += ["namespaces", _safe(namespace)]
+    parts.append(plural)
+    if name is not None:
+        parts.append(_safe(name))
+    if subresource is not None:
+        parts.append(subresource)
+    return "/".join(parts)
+
+
+def _safe(name: str) -> str:
+    if not name or name in (".", "..") or quote(name, safe="") != name:
+        raise ValueError(f"not a name: {name!r}")
+    return name
+
+
+async def _load(configuration: Configuration, kubeconfig: str | None) -> None:
+    try:
+        if kubeconfig is None:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=kubeconfig, client_configuration=configuration, persist_config=False
+            )
+    except Exception as problem:
+        # The loader raises whatever its parsers, plugins and files raise; all of it means the same to us.
+        where = kubeconfig or "the pod's service account"
+        raise KubeError(f"no usable credentials for the API server in {where} ({type(problem).__name__})") from problem
+
+
+def _message(content: bytes, status: int) -> str:
+    try:
+        message = json.loads(content).get("message")
+    except (ValueError, AttributeError):
+        message = None
+    return str(message or f"HTTP status {status}")
+
+
+def _resource(path: str) -> str:
+    """The kind of object that a path is about, with its subresource, for counting: "offerings/status"."""
+    parts = path.partition("?")[0].strip("/").split("/")
+    parts = parts[2:] if parts[0] == "api" else parts[3:]
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    return "/".join(parts[:1] + parts[2:3])

@@ -1,0 +1,21 @@
+"""ProxmoxHosts: read as a whole, written only in their status."""
+
+from proxmox_offerings.kube.apply import Collection
+from proxmox_offerings.kube.client import KubeClient
+from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.resources import ProxmoxHost, ProxmoxHostStatus
+
+
+class Hosts:
+    """The ProxmoxHosts of the API server."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._all = Collection(client, kind=ProxmoxHost.KIND, plural=ProxmoxHost.PLURAL)
+
+    async def list(self, namespace: str | None) -> tuple[list[LiveObject], int]:
+        """All of `namespace` (None: of all), and the version of the list. Raises KubeError."""
+        return await self._all.list(namespace)
+
+    async def apply_status(self, ref: Ref, status: ProxmoxHostStatus) -> LiveObject:
+        """Make the status so. Raises KubeError; NotFound if the host is gone."""
+        return await self._all.apply_status(ref, status.to_wire())
