@@ -1,15 +1,14 @@
 """What a simulated cluster consists of: the YAML that people write, checked strictly, so that a typing error is named and not ignored."""
 
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from proxmox_offerings.simulator.amounts import Size
+from proxmox_offerings.simulator.model import ConfigError, Model, sentence
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=63)]
 StorageName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=100)]
@@ -18,23 +17,6 @@ GuestType = Literal["qemu", "lxc"]
 
 SHARED_TYPES = frozenset({"nfs", "cifs", "rbd", "cephfs", "iscsi", "iscsidirect", "pbs", "glusterfs", "zfs", "drbd"})
 """Storage types that are shared by their nature (proxmox-api.md 2.4); a `dir` or `lvm` may be declared so."""
-
-
-class ConfigError(Exception):
-    """The description of a cluster cannot be used. The message is one sentence for people."""
-
-
-class Model(BaseModel):
-    """Keys are camelCase in files; unknown keys and values of a wrong type are refused."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        validate_assignment=True,
-    )
 
 
 class Behaviour(Model):
@@ -300,16 +282,3 @@ def load(path: Path) -> SimulatorConfig:
         return parse(document)
     except ConfigError as problem:
         raise ConfigError(f"{path}: {problem}") from None
-
-
-def sentence(problem: ValidationError) -> str:
-    """The first error as "nodes[0].memory: a size is …"."""
-    first = problem.errors()[0]
-    where = ""
-    for part in first["loc"]:
-        if isinstance(part, int):
-            where += f"[{part}]"
-        elif not re.search(r"[\[\]()-]", part):  # what is left out are pydantic's names for the branches of a union
-            where += f".{part}"
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where.removeprefix('.')}: {said}" if where else said

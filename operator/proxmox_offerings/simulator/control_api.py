@@ -14,8 +14,8 @@ from typing import Any, Self
 from aiohttp import web
 from pydantic import ConfigDict, ValidationError, validate_call
 
-from proxmox_offerings.simulator.cluster import NoSuchThingError
-from proxmox_offerings.simulator.config import sentence
+from proxmox_offerings.simulator.changes import NoSuchThingError
+from proxmox_offerings.simulator.model import sentence
 from proxmox_offerings.simulator.simulator import Simulator
 
 OPERATIONS = (
@@ -109,8 +109,8 @@ def summary(simulator: Simulator) -> dict[str, Any]:
         },
         "storages": {
             storage.config.id: {
-                node: {"total": volume.total, "used": volume.used, "active": volume.inactive_since is None}
-                for node, volume in storage.volumes.items()
+                node: {"total": mount.room.total, "used": mount.room.used, "active": mount.inactive_since is None}
+                for node, mount in storage.mounts.items()
             }
             for storage in simulator.storages.values()
         },

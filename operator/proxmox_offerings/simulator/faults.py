@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from proxmox_offerings.simulator.config import Model
+from proxmox_offerings.simulator.model import Model
 
 
 class Fault(Model):

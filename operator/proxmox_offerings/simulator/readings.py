@@ -33,7 +33,7 @@ def guest_cpus(guest: Guest, node: Node) -> float:
 
 
 def guest_counters(guest: Guest, uptime: int) -> dict[str, int]:
-    rate = guest.fixed_seed % 97 + 1
+    rate = guest.config.vmid % 97 + 1
     return {
         "netin": uptime * rate * 113,
         "netout": uptime * rate * 71,

@@ -16,7 +16,8 @@ from typing import Literal, Self
 from aiohttp import web
 
 from proxmox_offerings.simulator.certificates import Authority, Leaf, server_context
-from proxmox_offerings.simulator.cluster import Clock, Cluster, Node
+from proxmox_offerings.simulator.changes import ChangingCluster
+from proxmox_offerings.simulator.cluster import Clock, Node
 from proxmox_offerings.simulator.config import Behaviour, SimulatorConfig
 from proxmox_offerings.simulator.dispatch import Dispatcher, NotAuthenticated, Request
 from proxmox_offerings.simulator.faults import Fault, Faults
@@ -37,11 +38,11 @@ class Recorded:
     node: str
 
 
-class Simulator(Cluster):
+class Simulator(ChangingCluster):
     """A cluster that is served, one port for each node, while the `async with` lasts.
 
-    `port` is that of the first node, the others follow it; 0 lets the system choose. `behaviour` replaces the configuration's. All that Cluster
-    can do to itself shows in the next answer; call it from the event loop that serves.
+    `port` is that of the first node, the others follow it; 0 lets the system choose. `behaviour` replaces the configuration's. All that can
+    happen to a ChangingCluster shows in the next answer; call it from the event loop that serves.
     """
 
     def __init__(

@@ -118,13 +118,13 @@ def thin_pools(call: Call) -> object:
         {
             "vg": storage.config.vgname,
             "lv": storage.config.thinpool,
-            "lv_size": volume.total,
-            "used": volume.used,
+            "lv_size": mount.room.total,
+            "used": mount.room.used,
             "metadata_size": 2**30,
             "metadata_used": 2**26,
         }
         for storage in call.cluster.storages.values()
-        if storage.config.type == "lvmthin" and (volume := storage.volumes.get(call.node.name)) is not None
+        if storage.config.type == "lvmthin" and (mount := storage.mounts.get(call.node.name)) is not None
     ]
 
 

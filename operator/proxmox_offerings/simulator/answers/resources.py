@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from proxmox_offerings.simulator import readings
 from proxmox_offerings.simulator.answers.ha import node_states
-from proxmox_offerings.simulator.cluster import Cluster, Guest, Node, Storage, Volume
+from proxmox_offerings.simulator.cluster import Cluster, Guest, Mount, Node, Storage
 from proxmox_offerings.simulator.endpoints import Call, Encoded, Endpoint, Parameter, Rows
 from proxmox_offerings.simulator.serialise import join_rows, text
 
@@ -136,9 +136,9 @@ def node_row(call: Call, node: Node, used: int) -> dict[str, object]:
     return row
 
 
-def storage_row(cluster: Cluster, storage: Storage, node: Node, volume: Volume) -> dict[str, object]:
+def storage_row(cluster: Cluster, storage: Storage, node: Node, mount: Mount) -> dict[str, object]:
     config = storage.config
-    gone = volume.inactive_since is not None and cluster.now - volume.inactive_since > cluster.behaviour.expiry
+    gone = mount.inactive_since is not None and cluster.now - mount.inactive_since > cluster.behaviour.expiry
     row: dict[str, object] = {
         "id": f"storage/{node.name}/{config.id}",
         "type": "storage",
@@ -150,7 +150,7 @@ def storage_row(cluster: Cluster, storage: Storage, node: Node, volume: Volume) 
     }
     if gone or cluster.expired(node):
         return row | {"status": "unknown"}
-    return row | {"status": "available", "maxdisk": volume.total, "disk": volume.used}
+    return row | {"status": "available", "maxdisk": mount.room.total, "disk": mount.room.used}
 
 
 def content_list(cluster: Cluster, storage: Storage) -> str:
@@ -187,10 +187,10 @@ def node_rows(call: Call) -> list[dict[str, object]]:
 
 def _storage_rows(call: Call) -> list[dict[str, object]]:
     return [
-        storage_row(call.cluster, storage, call.cluster.nodes[name], volume)
+        storage_row(call.cluster, storage, call.cluster.nodes[name], mount)
         for storage in call.cluster.storages.values()
         if not storage.config.disabled and call.access.allows(f"/storage/{storage.config.id}", "Datastore.Audit")
-        for name, volume in storage.volumes.items()
+        for name, mount in storage.mounts.items()
     ]
 
 

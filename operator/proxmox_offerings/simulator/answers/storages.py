@@ -80,7 +80,7 @@ def status(call: Call) -> object:
 def content(call: Call) -> object:
     storage, name = _usable(call), call.path["storage"]
     _activate(call, [storage])
-    if storage.volumes[call.node.name].inactive_since is not None:
+    if storage.mounts[call.node.name].inactive_since is not None:
         raise missing(f"storage '{name}' is not online")
     wanted, owner = call.query.get("content"), call.query.get("vmid")
     return Rows(
@@ -99,31 +99,31 @@ def _usable(call: Call) -> Storage:
         raise missing(f"storage '{name}' does not exist")
     if storage.config.disabled:
         raise missing(f"storage '{name}' is disabled")
-    if call.node.name not in storage.volumes:
+    if call.node.name not in storage.mounts:
         raise missing(f"storage '{name}' is not available on node '{call.node.name}'")
     return storage
 
 
 def _activate(call: Call, storages: list[Storage]) -> None:
     for storage in storages:
-        volume = storage.volumes.get(call.node.name)
-        if volume is not None and volume.hanging and not storage.config.disabled:
+        mount = storage.mounts.get(call.node.name)
+        if mount is not None and mount.hanging and not storage.config.disabled:
             raise HangingError
 
 
 def _state(call: Call, storage: Storage) -> dict[str, object]:
     """A disabled or inactive storage, and one of other nodes, is told with total 0: that says nothing about its size."""
-    volume = storage.volumes.get(call.node.name)
-    enabled = volume is not None and not storage.config.disabled
+    mount = storage.mounts.get(call.node.name)
+    enabled = mount is not None and not storage.config.disabled
     row: dict[str, object] = {
         "type": storage.config.type,
         "content": content_list(call.cluster, storage),
         "shared": int(storage.config.is_shared),
         "enabled": int(enabled),
     }
-    if not enabled or volume is None or volume.inactive_since is not None:
+    if not enabled or mount is None or mount.inactive_since is not None:
         return row | {"active": 0, "total": 0, "used": 0, "avail": 0}
-    return row | {"active": 1, "total": volume.total, "used": volume.used, "avail": volume.available}
+    return row | {"active": 1, "total": mount.room.total, "used": mount.room.used, "avail": mount.room.available}
 
 
 def _contents(version: Version) -> frozenset[str]:

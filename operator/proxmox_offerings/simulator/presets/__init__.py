@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from proxmox_offerings.simulator.config import ConfigError, SimulatorConfig, parse
+from proxmox_offerings.simulator.config import SimulatorConfig, parse
+from proxmox_offerings.simulator.model import ConfigError
 
 
 def standalone() -> SimulatorConfig:
