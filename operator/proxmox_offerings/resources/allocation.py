@@ -99,11 +99,8 @@ class Allocation(Model):
     """How much of the cluster may be committed to guests."""
 
     cpu: CPUAllocation = CPUAllocation()
-    """Processors."""
     memory: MemoryAllocation = MemoryAllocation()
-    """Memory."""
     storage: StorageAllocation = StorageAllocation()
-    """Disks."""
     stopped_guests: StoppedGuests = StoppedGuests.COUNT
     """Count: a stopped guest keeps its processors and memory, for it may be started. Ignore: it does not."""
     unlimited_containers: UnlimitedContainers = UnlimitedContainers.IGNORE

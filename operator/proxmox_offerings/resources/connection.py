@@ -10,7 +10,7 @@ from proxmox_offerings.resources.scalars import Bool, CABundle, Fingerprint, Sec
 
 
 class CredentialsSecretRef(Model):
-    """A Secret of the same namespace with the keys `tokenID` ("user@realm!name") and `tokenSecret`."""
+    """The API token: a Secret of the same namespace with the keys `tokenID` ("user@realm!name") and `tokenSecret`."""
 
     name: SecretName
     """Name of the Secret."""

@@ -6,6 +6,7 @@ step.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,8 +119,8 @@ def _root(model: type[Resource]) -> Schema:
     """The model's schema with the three fields that the API server itself describes left to it."""
     schema = structural_schema(model, without=("apiVersion", "kind", "metadata"))
     schema["properties"] = {
-        "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
-        "kind": {"type": "string", "description": model.KIND},
+        "apiVersion": {"type": "string", "description": f"Always {GROUP}/{VERSION}."},
+        "kind": {"type": "string", "description": f"Always {model.KIND}."},
         "metadata": {
             "type": "object",
             "properties": {"name": {"type": "string"}},
@@ -146,12 +147,12 @@ class _NoAliases(yaml.SafeDumper):
         return True
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Write the files, or with --check exit 1 naming those that are out of step."""
     arguments = argparse.ArgumentParser(prog="python -m proxmox_offerings.resources.crd", description=__doc__)
     arguments.add_argument("directory", type=Path)
     arguments.add_argument("--check", action="store_true", help="write nothing, only compare")
-    chosen = arguments.parse_args()
+    chosen = arguments.parse_args(words)
     stale = {
         chosen.directory / name: text
         for name, text in crds().items()

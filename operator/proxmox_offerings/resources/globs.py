@@ -15,9 +15,12 @@ def glob_matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    # Runs of `*` are one `*`: otherwise "****x" makes the backtracking matcher take exponential time.
-    parts = (_SPECIAL.get(part[0], re.escape(part)) for part in re.findall(r"\*+|\?|[^*?]+", pattern))
-    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else re.NOFLAG))
+    head, *rest = (_literal(part) for part in re.split(r"\*+", pattern))
+    # What lies between two stars is best matched where it comes first. The atomic group never tries another place:
+    # without it, a pattern of many stars would take exponential time.
+    regex = head + "".join(f"(?>.*?{part})" for part in rest[:-1]) + (f".*{rest[-1]}" if rest else "")
+    return re.compile(regex, re.DOTALL | (re.IGNORECASE if ignore_case else re.NOFLAG))
 
 
-_SPECIAL = {"*": ".*", "?": "."}
+def _literal(part: str) -> str:
+    return re.escape(part).replace(r"\?", ".")

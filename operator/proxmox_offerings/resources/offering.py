@@ -64,9 +64,7 @@ class OfferingSpec(Model):
     cpu_allocation_percent: Annotated[Int, Field(ge=1)]
     """How many vCPUs are committed for 100 processors: 100 is no sharing."""
     location: Location | None = None
-    """Where the cluster stands."""
     price: Price | None = None
-    """What one unit costs."""
 
 
 class OfferingNode(Model):

@@ -63,7 +63,6 @@ class OperatingSystemRule(Model):
     """Templates that are offered as an operating system."""
 
     match: OperatingSystemMatch
-    """Which templates."""
     name: Name
     """What customers read, such as "Debian 12"."""
 
@@ -108,9 +107,7 @@ class ProxmoxHostSpec(Model):
     or query.
     """
     credentials_secret_ref: CredentialsSecretRef
-    """The API token."""
     tls: TLS = TLS()
-    """Which server certificates are accepted."""
     refresh_interval_seconds: Annotated[Int, Field(ge=15, le=3600)] = 60
     """How often capacity is read. 15 to 3600."""
     inventory_interval_seconds: Annotated[Int, Field(ge=60, le=86_400)] = 600
@@ -120,7 +117,6 @@ class ProxmoxHostSpec(Model):
     suspend: Bool = False
     """Read nothing and say nothing new. What was said ends with its validUntil."""
     location: Location = Location()
-    """Where the cluster stands."""
     nodes: Selector = Selector()
     """Nodes that are sold, by name."""
     storages: Selector = Selector()
@@ -128,13 +124,11 @@ class ProxmoxHostSpec(Model):
     bridge: Bridge | None = None
     """A node without this active bridge (or SDN vnet) is not sold. Left out: networks do not matter."""
     allocation: Allocation = Allocation()
-    """How much of the cluster may be committed to guests."""
     storage_rules: Annotated[tuple[StorageRule, ...], Field(max_length=64)] = ()
     """What storages are made of and which share their bytes, where that cannot be derived. The first match holds."""
     operating_systems: Annotated[tuple[OperatingSystemRule, ...], Field(max_length=128)] = ()
     """Templates that are offered as operating systems. The first match holds."""
     stock: StockPolicy = StockPolicy()
-    """When an Offering is called low or sold out."""
     tiers: Annotated[tuple[Tier, ...], Field(max_length=64), Keyed("name")] = ()
     """What is sold; each becomes an Offering. Left out or empty: derived from the hardware."""
 
