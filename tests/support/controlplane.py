@@ -15,14 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from tools.kube import build
+from tools.kube.controlplane import START_SECONDS, Cluster
+
 ROOT = Path(__file__).resolve().parents[2]
 CRDS = ROOT / "crds"
-
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))  # for tools/, which is no part of the installed package
-
-from tools.kube import build  # noqa: E402
-from tools.kube.controlplane import START_SECONDS, Cluster  # noqa: E402
 
 __all__ = ["ROOT", "Cluster", "build", "shared_control_plane"]
 
