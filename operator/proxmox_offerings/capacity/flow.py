@@ -1,8 +1,7 @@
 """How many identical units fit when each needs a place on a node and its disk on one backing that the node reaches: a maximum flow.
 
-Nodes hold a number of units each, backings too; a local backing is reached from one node, a shared one from several. A sum of per-node
-minima
-would count a shared storage once for each node, or starve a node whose only storage others used up.
+Nodes hold a number of units each, backings too; a local backing is reached from one node, a shared one from several. A sum of
+per-node minima would count a shared storage once for each node, or starve a node whose only storage others used up.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,13 +1,14 @@
 """Each node under the seller's terms: whether anything may be sold on it, and how much of it is left. Rules: capacity.md 1-3."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fractions import Fraction
+from math import inf
 
 from proxmox_offerings.capacity.allocation import POINTS, Allocation, cpu_capacity, memory_capacity
 from proxmox_offerings.capacity.costs import Size, is_dedicated, points_of, size_of
-from proxmox_offerings.inventory.cards import device_uses
 from proxmox_offerings.inventory.snapshot import Node, NodeState, Snapshot
 from proxmox_offerings.proxmox.answers import GuestRow
 from proxmox_offerings.proxmox.errors import UncountableGuests
@@ -69,38 +70,45 @@ class Room:
         return resident.size.memory + (self.memory_policy.guest_overhead.bytes if resident.guest.kind == "qemu" else 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Resident:
-    """A counted guest, sized: what moving it to another node takes.
+    """A counted guest, sized: what placing it on any node takes.
 
-    `cards` are counts by model; `everywhere`: it migrates, its target is not told, and so it counts on all nodes.
+    `cards` are counts by model, None where nobody can tell.
     """
 
     guest: GuestRow
     size: Size
     dedicated: bool
     limit_read: bool
-    cards: Mapping[str, int]
-    everywhere: bool
+    cards: Mapping[str, int] | None
 
     @property
-    def order(self) -> tuple[int, int, int]:
+    def order(self) -> tuple[int, Fraction | float, int]:
         """Largest memory first, then CPU, then vmid. An unlimited container comes before any limited one."""
         vcpus = self.size.vcpus
-        return (-self.size.memory, -int((1 << 20) if vcpus is None else vcpus * POINTS), self.guest.vmid)
+        return (-self.size.memory, -inf if vcpus is None else -vcpus, self.guest.vmid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rooms:
-    """All nodes by name, in that order; the guests counted on each; HA guests that will come back from nodes that are down."""
+    """All nodes by name, in that order, and HA guests that will come back from nodes that are down.
+
+    `guests` are those counted on each node; `residents` sizes them, which only moving them needs.
+    """
 
     rooms: Mapping[str, Room]
-    residents: Mapping[str, tuple[Resident, ...]]
+    guests: Mapping[str, Sequence[GuestRow]]
     returning: tuple[Resident, ...]
+    scale: "_Scale"
 
     @property
     def eligible(self) -> dict[str, Room]:
         return {name: room for name, room in self.rooms.items() if room.left_out is None}
+
+    def residents(self, name: str) -> list[Resident]:
+        """The guests of an eligible node: all of them have a size."""
+        return [resident for guest in self.guests.get(name, ()) if (resident := self.scale.weigh(guest)) is not None]
 
 
 def rooms_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> Rooms:
@@ -109,18 +117,22 @@ def rooms_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> Rooms:
     Raises UncountableGuests where an HA guest of a dead node will need room somewhere and nobody ever told how much.
     """
     policy = spec.allocation
-    residents, uncountable = _residents(policy, snapshot)
-    empty = {name: _empty(spec, node, uncountable=name in uncountable) for name, node in snapshot.nodes.items()}
-    everywhere = [resident for own in residents.values() for resident in own if resident.everywhere]
+    scale = _Scale(snapshot=snapshot, dedicated_tags=frozenset(policy.cpu.dedicated_tags))
+    guests: dict[str, list[GuestRow]] = defaultdict(list)
+    migrating: list[GuestRow] = []
+    for guest in counted(snapshot.guests, policy):
+        guests[guest.node].append(guest)
+        if guest.lock == "migrate":
+            migrating.append(guest)
     rooms = {}
-    for name, room in empty.items():
-        own = residents.get(name, ())
-        visitors = [one for one in everywhere if one.guest.node != name] if room.left_out is None else []
-        rooms[name] = _filled(room, own, visitors, policy=policy)
+    travellers = [(guest.node, scale.weigh(guest)) for guest in migrating]
+    for name, node in snapshot.nodes.items():
+        room = _counted(_empty(spec, node), guests.get(name, ()), policy=policy, scale=scale)
+        if room.left_out is None:
+            room = _with_visitors(room, [one for origin, one in travellers if origin != name], policy=policy)
+        rooms[name] = room
     return Rooms(
-        rooms=rooms,
-        residents={name: tuple(own) for name, own in residents.items()},
-        returning=tuple(_returning(residents, snapshot=snapshot, uncountable=uncountable)),
+        rooms=rooms, guests=guests, returning=tuple(_returning(guests, snapshot=snapshot, scale=scale)), scale=scale
     )
 
 
@@ -136,50 +148,37 @@ def counted(guests: Iterable[GuestRow], policy: Policy) -> Iterator[GuestRow]:
     return iter(guests)
 
 
-def _residents(policy: Policy, snapshot: Snapshot) -> tuple[dict[str, list[Resident]], dict[str, list[GuestRow]]]:
-    """The counted guests of each node, and the guests of each node whose size nobody told."""
-    tags = frozenset(policy.cpu.dedicated_tags)
-    residents: dict[str, list[Resident]] = defaultdict(list)
-    uncountable: dict[str, list[GuestRow]] = defaultdict(list)
-    for guest in counted(snapshot.guests, policy):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scale:
+    """Tells how large guests are, by everything that was seen of them."""
+
+    snapshot: Snapshot
+    dedicated_tags: frozenset[str]
+
+    def weigh(self, guest: GuestRow) -> Resident | None:
+        """The guest with its size; None where nobody told it."""
+        snapshot = self.snapshot
         node = snapshot.nodes.get(guest.node)
         configs = snapshot.configs.get(guest.vmid)
-        last_known = (
-            snapshot.last_known.get(guest.vmid) if node is not None and node.state is not NodeState.ONLINE else None
+        heard_of = node is not None and node.state is NodeState.ONLINE
+        size = size_of(
+            guest,
+            node_maxcpu=node.threads if node else None,
+            configs=configs,
+            last_known=None if heard_of else snapshot.last_known.get(guest.vmid),
         )
-        size = size_of(guest, node_maxcpu=node.threads if node else None, configs=configs, last_known=last_known)
         if size is None:
-            uncountable[guest.node].append(guest)
-            continue
-        residents[guest.node].append(
-            Resident(
-                guest=guest,
-                size=size,
-                dedicated=is_dedicated(guest, tags),
-                limit_read=configs is not None,
-                cards=_cards_named(node, guest, snapshot) if node is not None and node.cards else {},
-                everywhere=guest.lock == "migrate",
-            )
+            return None
+        return Resident(
+            guest=guest,
+            size=size,
+            dedicated=is_dedicated(guest, self.dedicated_tags),
+            limit_read=configs is not None,
+            cards=snapshot.card_needs.get(guest.vmid, {}),
         )
-    return residents, uncountable
 
 
-def _cards_named(node: Node, guest: GuestRow, snapshot: Snapshot) -> Mapping[str, int]:
-    """The cards that a guest needs wherever it runs, by model: those that it names, and one for each mapping that it uses."""
-    configs = snapshot.configs.get(guest.vmid)
-    if not configs or guest.kind != "qemu":
-        return {}
-    models = {card.slot: card.model for card in node.cards or ()}
-    most: Counter[str] = Counter()
-    for config in configs:
-        named: Counter[str] = Counter()
-        for use in device_uses(config):
-            named.update(models[slot] for slot in use.slots if slot in models)
-        most |= named
-    return dict(most)
-
-
-def _empty(spec: ProxmoxHostSpec, node: Node, *, uncountable: bool) -> Room:
+def _empty(spec: ProxmoxHostSpec, node: Node) -> Room:
     cpu_policy, memory_policy = spec.allocation.cpu_for(node.name), spec.allocation.memory_for(node.name)
     threads, memory = node.threads or 0, node.memory or 0
     # A platform that tells fewer cores than half of the threads does not tell cores at all (ARM: 1 core, 64 threads).
@@ -187,7 +186,7 @@ def _empty(spec: ProxmoxHostSpec, node: Node, *, uncountable: bool) -> Room:
     unit_total = min(node.cores or 0, threads) if use_cores else threads
     return Room(
         node=node,
-        left_out=_left_out(spec, node, uncountable=uncountable),
+        left_out=_left_out(spec, node),
         cpu=Allocation(
             capacity=cpu_capacity(
                 total=unit_total, reserved_milli=cpu_policy.reserved.milli, percent=cpu_policy.percent
@@ -210,7 +209,7 @@ def _empty(spec: ProxmoxHostSpec, node: Node, *, uncountable: bool) -> Room:
     )
 
 
-def _left_out(spec: ProxmoxHostSpec, node: Node, *, uncountable: bool) -> LeftOut | None:
+def _left_out(spec: ProxmoxHostSpec, node: Node) -> LeftOut | None:
     known = {
         NodeState.OFFLINE: LeftOut.OFFLINE,
         NodeState.MAINTENANCE: LeftOut.MAINTENANCE,
@@ -228,8 +227,8 @@ def _left_out(spec: ProxmoxHostSpec, node: Node, *, uncountable: bool) -> LeftOu
         if node.bridges is None:
             return LeftOut.BRIDGES_UNREAD
         if spec.bridge not in node.bridges:
-            return LeftOut.NO_BRIDGE
-    return LeftOut.UNCOUNTABLE_GUEST if uncountable else None
+            return LeftOut.BRIDGES_UNREAD if node.bridges_hidden else LeftOut.NO_BRIDGE
+    return None
 
 
 def _free_cards(node: Node) -> dict[str, int]:
@@ -238,37 +237,76 @@ def _free_cards(node: Node) -> dict[str, int]:
     return dict(Counter(card.model for card in node.cards if card.unsellable is None and not card.taken))
 
 
-def _filled(room: Room, own: Iterable[Resident], visitors: Iterable[Resident], *, policy: Policy) -> Room:
+def _counted(room: Room, guests: Iterable[GuestRow], *, policy: Policy, scale: _Scale) -> Room:
+    """The room with what its own guests are configured with."""
+    vcpus: float = 0
     points = memory = machines = 0
-    free = dict(room.free_cards)
-    for resident in own:
-        vcpus = resident.size.vcpus
-        if vcpus.__class__ is int and not resident.dedicated:
-            points += vcpus * POINTS  # the common case, spared the general rule
-        else:
+    left_out = room.left_out
+    threads, dedicated_tags = room.node.threads, scale.dedicated_tags
+    for guest in guests:
+        maxcpu, maxmem = guest.maxcpu, guest.maxmem
+        machine = guest.kind == "qemu"
+        machines += machine
+        # Nearly all of thousands: what the row says, at a hundred points for each vCPU.
+        if (
+            maxmem is not None
+            and maxcpu is not None
+            and (machine or maxcpu != threads)
+            and maxcpu % 1 == 0
+            and (not guest.tags or dedicated_tags.isdisjoint(guest.tags))
+        ):
+            vcpus += maxcpu
+            memory += maxmem
+        elif (resident := scale.weigh(guest)) is not None:
             points += room.points_of(resident, policy)
-        memory += resident.size.memory
-        machines += resident.guest.kind == "qemu"
-    memory += machines * room.memory_policy.guest_overhead.bytes
-    for visitor in visitors:
-        points += room.points_of(visitor, policy)
-        memory += room.memory_of(visitor)
-        free = {model: max(0, count - visitor.cards.get(model, 0)) for model, count in free.items()}
+            memory += resident.size.memory
+        else:
+            left_out = left_out or LeftOut.UNCOUNTABLE_GUEST
     return replace(
-        room, cpu=replace(room.cpu, committed=points), memory=replace(room.memory, committed=memory), free_cards=free
+        room,
+        left_out=left_out,
+        cpu=replace(room.cpu, committed=points + int(vcpus) * POINTS),
+        memory=replace(room.memory, committed=memory + machines * room.memory_policy.guest_overhead.bytes),
     )
 
 
-def _returning(
-    residents: Mapping[str, list[Resident]], *, snapshot: Snapshot, uncountable: Mapping[str, list[GuestRow]]
-) -> Iterator[Resident]:
-    for name, node in snapshot.nodes.items():
-        if node.state not in {NodeState.OFFLINE, NodeState.MAINTENANCE}:
+def _with_visitors(room: Room, visitors: Iterable[Resident | None], *, policy: Policy) -> Room:
+    """The room with guests that may be on their way to it; one whose size nobody told makes it uncountable."""
+    points = memory = 0
+    free = room.free_cards
+    for visitor in visitors:
+        if visitor is None:
+            return replace(room, left_out=LeftOut.UNCOUNTABLE_GUEST)
+        points += room.points_of(visitor, policy)
+        memory += room.memory_of(visitor)
+        free = cards_left(free, visitor.cards)
+    return replace(
+        room,
+        cpu=replace(room.cpu, committed=room.cpu.committed + points),
+        memory=replace(room.memory, committed=room.memory.committed + memory),
+        free_cards=free,
+    )
+
+
+def cards_left(free: Mapping[str, int], needs: Mapping[str, int] | None) -> Mapping[str, int]:
+    """What is surely free once a guest with such needs is there: nothing where its needs are not known."""
+    if needs is None:
+        return {}
+    return {model: max(0, count - needs.get(model, 0)) for model, count in free.items()} if needs else free
+
+
+def _returning(guests: Mapping[str, Sequence[GuestRow]], *, snapshot: Snapshot, scale: _Scale) -> Iterator[Resident]:
+    for name, own in guests.items():
+        node = snapshot.nodes.get(name)
+        if node is not None and node.state not in {NodeState.OFFLINE, NodeState.MAINTENANCE}:
             continue
-        lost = [guest for guest in uncountable.get(name, ()) if will_return(guest)]
-        if lost:
-            raise UncountableGuests(
-                f"guest {lost[0].vmid} of node {name} will be started elsewhere by HA, but its size is not known; "
-                "nothing new is said until it is"
-            )
-        yield from (resident for resident in residents.get(name, ()) if will_return(resident.guest))
+        for guest in own:
+            if not will_return(guest):
+                continue
+            resident = scale.weigh(guest)
+            if resident is None:
+                raise UncountableGuests(
+                    f"guest {guest.vmid} of node {name} will be started elsewhere by HA, but its size is not known; "
+                    "nothing new is said until it is"
+                )
+            yield resident

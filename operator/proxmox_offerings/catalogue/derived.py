@@ -28,7 +28,12 @@ VENDOR_WORDS = frozenset({"geforce", "tesla", "instinct", "radeon", "quadro", "n
 
 def derived_tiers(rooms: Rooms, *, existing: Iterable[OfferingSpec]) -> tuple[Tier, ...]:
     """The tiers that the selected nodes' hardware suggests, and those that were derived before (`existing`: the host's Offerings)."""
-    nodes = [room for room in rooms.rooms.values() if room.left_out is not LeftOut.NOT_SELECTED and room.node.threads]
+    # Where cores are sold, a node of which only threads are known yet would suggest sizes that it never has.
+    nodes = [
+        room
+        for room in rooms.rooms.values()
+        if room.left_out not in {LeftOut.NOT_SELECTED, LeftOut.UNREADABLE} and room.node.threads
+    ]
     architectures = {room.node.architecture for room in nodes}
     architecture = Architecture.ARM64 if architectures == {Architecture.ARM64} else Architecture.AMD64
     fitting = [room for room in nodes if room.node.architecture == architecture]

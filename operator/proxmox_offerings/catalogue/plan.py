@@ -1,11 +1,12 @@
 """The Offerings that should exist for one ProxmoxHost, and what they should say: a pure function of the host and a Snapshot."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from proxmox_offerings.capacity.disks import Shelf, shelves_of
+from proxmox_offerings.capacity.disks import shelves_of
+from proxmox_offerings.capacity.failover import housing_of
 from proxmox_offerings.capacity.fit import Fit, card_matches, fit_of
-from proxmox_offerings.capacity.rooms import Rooms, rooms_of
+from proxmox_offerings.capacity.rooms import rooms_of
 from proxmox_offerings.catalogue.derived import derived_tiers
 from proxmox_offerings.catalogue.hardware import gpu_of, processor_of
 from proxmox_offerings.catalogue.messages import message_of
@@ -63,10 +64,17 @@ def plan(
     of derived tiers stay although no node could carry them any more. Raises UncountableGuests.
     """
     rooms = rooms_of(host.spec, snapshot)
+    housing = housing_of(rooms, host.spec.allocation)
     shelves = shelves_of(host.spec, snapshot)
     tiers = host.spec.tiers or derived_tiers(rooms, existing=existing)
     offerings = tuple(
-        _planned(host, tier, snapshot=snapshot, rooms=rooms, shelves=shelves, past=past.get(offering_name(host, tier)))
+        _planned(
+            host,
+            tier,
+            fit=fit_of(tier, rooms=rooms, housing=housing, shelves=shelves),
+            snapshot=snapshot,
+            past=past.get(offering_name(host, tier)),
+        )
         for tier in tiers
     )
     stocks = [offering.statement.stock for offering in offerings]
@@ -89,12 +97,9 @@ def offering_name(host: ProxmoxHost, tier: Tier) -> str:
     return f"{host.metadata.name}-{tier.name}"
 
 
-def _planned(
-    host: ProxmoxHost, tier: Tier, *, snapshot: Snapshot, rooms: Rooms, shelves: Sequence[Shelf], past: Stock | None
-) -> PlannedOffering:
-    fit = fit_of(tier, spec=host.spec, rooms=rooms, shelves=shelves)
+def _planned(host: ProxmoxHost, tier: Tier, *, fit: Fit, snapshot: Snapshot, past: Stock | None) -> PlannedOffering:
     said = stock_of(fit.available, policy=host.spec.stock, past=past)
-    carriers = [rooms.rooms[name].node for name in fit.carriers]
+    carriers = [snapshot.nodes[name] for name in fit.carriers]
     cards = [
         card for node in carriers for card in node.cards or () if card.unsellable is None and card_matches(tier, card)
     ]

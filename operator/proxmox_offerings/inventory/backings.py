@@ -89,7 +89,8 @@ def class_of(config: StorageConfig, *, shared: bool, reading: NodeReading | None
     kinds = (
         {_kind_of(device, reading.disks) for device in behind}
         if behind
-        else {disk.type for disk in reading.disks if disk.type != "usb"}
+        # A stick that nothing lies on is no data disk.
+        else {disk.type for disk in reading.disks if disk.type != "usb" or disk.used}
     )
     return kinds.pop() if len(kinds) == 1 and kinds <= {"nvme", "ssd", "hdd"} else "unknown"
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from proxmox_offerings.inventory.gathered import Configs, Fast, Remembered, Slow, WantedConfig
-from proxmox_offerings.inventory.nodes import has_cards, nodes_of, state_of
+from proxmox_offerings.inventory.nodes import card_needs_of, has_cards, nodes_of, state_of
 from proxmox_offerings.inventory.privileges import hidden_storages, lesser_gaps, require_rights
 from proxmox_offerings.inventory.snapshot import NodeState, Snapshot
 from proxmox_offerings.inventory.storages import pairs_on_same_bytes, places_of, provisioned_of
@@ -32,7 +32,7 @@ def configs_wanted(*, fast: Fast, slow: Slow, provisioned: bool) -> tuple[Wanted
         limit_untold = (
             guest.kind == "lxc" and not guest.template and guest.maxcpu is not None and guest.maxcpu == node.maxcpu
         )
-        if provisioned or guest.template or names_cards or limit_untold or guest.maxmem is None:
+        if provisioned or guest.template or names_cards or limit_untold or _unsized(guest):
             pending = names_cards and guest.status != "stopped"
             wanted.append(WantedConfig(node=guest.node, kind=guest.kind, vmid=guest.vmid, pending=pending))
     return tuple(wanted)
@@ -40,12 +40,14 @@ def configs_wanted(*, fast: Fast, slow: Slow, provisioned: bool) -> tuple[Wanted
 
 def remember(*, fast: Fast, slow: Slow, remembered: Remembered) -> Remembered:
     """What the next turn must still know after this one; guests that are gone are forgotten."""
-    sizes = {
-        guest.vmid: guest if guest.maxmem is not None else remembered.sizes[guest.vmid]
-        for guest in fast.resources.guests
-        if (guest.hastate or guest.template or guest.maxmem is None)
-        and (guest.maxmem is not None or guest.vmid in remembered.sizes)
-    }
+    sizes = {}
+    for guest in fast.resources.guests:
+        if not _unsized(guest):
+            # These may matter when their node is not heard of any more: HA or a migration brings the first two elsewhere.
+            if guest.hastate or guest.lock == "migrate" or guest.template:
+                sizes[guest.vmid] = guest
+        elif guest.vmid in remembered.sizes:
+            sizes[guest.vmid] = remembered.sizes[guest.vmid]
     return Remembered(
         sizes=sizes, same_bytes=pairs_on_same_bytes(slow=slow, remembered=remembered), definitions=slow.storages
     )
@@ -72,7 +74,7 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
     last_known = {
         guest.vmid: remembered.sizes[guest.vmid]
         for guest in guests
-        if guest.maxmem is None and guest.vmid in remembered.sizes
+        if _unsized(guest) and guest.vmid in remembered.sizes
     }
     places = places_of(
         fast=fast,
@@ -89,6 +91,7 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
         guests=guests,
         configs=configs,
         last_known=last_known,
+        card_needs=card_needs_of(slow=slow, configs=configs, guests_of=guests_of),
         storages=places,
         provisioned=provisioned_of(rows=fast.resources.guests, configs=configs, places=places),
         templates=templates_of(fast=fast, slow=slow, configs=configs, remembered=remembered, places=places),
@@ -96,11 +99,15 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
     )
 
 
+def _unsized(guest: GuestRow) -> bool:
+    return guest.maxcpu is None or guest.maxmem is None
+
+
 def _is_template(guest: GuestRow, *, configs: Configs, remembered: Remembered) -> bool:
     """A template loses its mark with its size when its node is not heard of for 300 s (proxmox-api.md, fact 3)."""
     if guest.template:
         return True
-    if guest.maxmem is not None:
+    if not _unsized(guest):
         return False
     read = configs.get(guest.vmid)
     if read is not None:

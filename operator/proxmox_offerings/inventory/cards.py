@@ -4,7 +4,7 @@ Rules: capacity.md 5. The API never says that a device is in use (proxmox-api.md
 fail to start.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -138,14 +138,41 @@ def mark_taken(
     return tuple(replace(card, taken=card.slot in taken) for card in cards)
 
 
+def needs_of(
+    cards: Sequence[Card], *, node: str, configs: Collection[GuestConfig], mappings: Sequence[PciMapping] | None
+) -> Mapping[str, int] | None:
+    """How many cards of each model a guest of this node takes wherever it runs; None where a mapping that it uses could not be read.
+
+    A use of a mapping whose entries hold different models counts for each of them: which one it would get is not known.
+    """
+    models = {card.slot: card.model for card in cards}
+    known = {mapping.id: mapping for mapping in mappings or ()}
+    most: Counter[str] = Counter()
+    for config in configs:
+        needed: Counter[str] = Counter()
+        for use in device_uses(config):
+            needed.update(models[slot] for slot in use.slots if slot in models)
+            if use.mapping is None:
+                continue
+            if use.mapping not in known:
+                return None
+            largest: Counter[str] = Counter()
+            for entry in known[use.mapping].entries:
+                if entry.node == node:
+                    slots = {slot_of(path) for path in entry.paths}
+                    largest |= Counter(models[slot] for slot in slots if slot in models)
+            needed += largest
+        most |= needed
+    return most
+
+
 def _entries_taken(
     uses: Mapping[str, int], entries: Mapping[str, list[frozenset[str]]], sellable: set[str]
 ) -> list[frozenset[str]]:
     """The entries that the uses of mappings can take at most: a maximum matching that takes the most sellable cards.
 
-    Which entry a use gets is decided when the guest starts. Taking entries by falling worth, each if all chosen so far can still be
-    matched, is
-    the heaviest choice (a transversal matroid).
+    Which entry a use gets is decided when the guest starts. Taking entries by falling worth, each if all chosen so far can
+    still be matched, is the heaviest choice (a transversal matroid).
     """
     owner: dict[tuple[str, int], frozenset[str]] = {}
 

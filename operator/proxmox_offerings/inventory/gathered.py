@@ -1,9 +1,7 @@
-"""What was read of a cluster, before it is put together: the answers of the fast loop, of the slow loop, and what is remembered between
-reads.
+"""What was read of a cluster, before it is put together: the answers of both loops, and what is remembered between reads.
 
-`observation` fills these; `snapshot_of` turns them into a Snapshot. A call that failed is None here, with its reason beside it where
-people need
-to know it: one broken node or storage spoils only itself.
+`observation` fills these; `snapshot_of` turns them into a Snapshot. A call that failed is None here, with its reason beside
+it where people need to know it: one broken node or storage spoils only itself.
 """
 
 from collections.abc import Mapping
@@ -44,10 +42,9 @@ class Fast:
 class NodeReading:
     """What the slow loop read of one node; None: that call failed or was not made.
 
-    `uptime` is the node's when it was read (a smaller one later means that it restarted). `storage_used` maps storage ids to the `disk`
-    of the
-    fast loop at the time of `storages`, so that `avail` can follow the fast loop between slow reads. `pci_failure` is a short phrase of
-    ours.
+    `uptime` is the node's when it was read (a smaller one later means that it restarted). `storage_used` maps storage ids to
+    the `disk` of the fast loop at the time of `storages`, so that `avail` can follow the fast loop between slow reads.
+    `pci_failure` is a short phrase of ours.
     `disks_behind` maps what disks/{zfs,lvm,lvmthin,directory} name (zpool, volume group, path) to the device paths under it.
     """
 
@@ -78,9 +75,8 @@ class Slow:
 class Remembered:
     """What earlier turns found and later turns need.
 
-    `sizes`: the last row that had a size, of each guest that may lose it (HA-managed or a template). `same_bytes`: (node, storage,
-    storage) once
-    found on one file system, kept while the `definitions` of the storages stay as they are.
+    `sizes`: the last row that had a size, of each guest that may lose it and still matter (HA-managed, migrating or a template).
+    `same_bytes`: (node, storage, storage) once found on one file system, kept while the `definitions` of the storages stay as they are.
     """
 
     sizes: Mapping[int, GuestRow] = field(default_factory=dict)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from proxmox_offerings.inventory.cards import UnknownMapping, cards_of, mark_taken
+from proxmox_offerings.inventory.cards import UnknownMapping, cards_of, mark_taken, needs_of
 from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Slow
+from proxmox_offerings.inventory.privileges import bridges_may_be_hidden
 from proxmox_offerings.inventory.snapshot import Card, Node, NodeState
 from proxmox_offerings.proxmox.answers import GuestRow, ManagerStatus, NodeRow
 
@@ -25,6 +26,7 @@ def state_of(row: NodeRow, *, manager: ManagerStatus, online: Mapping[str, bool]
 
 def nodes_of(*, fast: Fast, slow: Slow, configs: Configs, guests_of: Mapping[str, list[GuestRow]]) -> dict[str, Node]:
     """All nodes by name, in the order of their names."""
+    bridges_hidden = bridges_may_be_hidden(slow.permissions, slow.version)
     nodes = {}
     for row in sorted(fast.resources.nodes, key=lambda row: row.name):
         reading = slow.nodes.get(row.name, NodeReading())
@@ -45,6 +47,7 @@ def nodes_of(*, fast: Fast, slow: Slow, configs: Configs, guests_of: Mapping[str
             else frozenset(i.name for i in reading.interfaces if i.active and i.type in BRIDGES),
             cards=cards,
             cards_blind=blind,
+            bridges_hidden=bridges_hidden,
         )
     return nodes
 
@@ -52,6 +55,28 @@ def nodes_of(*, fast: Fast, slow: Slow, configs: Configs, guests_of: Mapping[str
 def has_cards(reading: NodeReading) -> bool:
     """Whether anything in this node's PCI list could be sold, so that its guests' configurations must be read."""
     return any(card.unsellable is None for card in cards_of(reading.pci or ()))
+
+
+def card_needs_of(
+    *, slow: Slow, configs: Configs, guests_of: Mapping[str, list[GuestRow]]
+) -> dict[int, Mapping[str, int] | None]:
+    """What each guest would need of cards on any other node, by vmid; guests that need none are left out, None: nobody can tell."""
+    needs: dict[int, Mapping[str, int] | None] = {}
+    for node, guests in guests_of.items():
+        pci = slow.nodes.get(node, NodeReading()).pci
+        cards = None if pci is None else cards_of(pci)
+        if cards is not None and all(card.unsellable for card in cards):
+            continue
+        for guest in guests:
+            read = configs.get(guest.vmid)
+            if guest.kind != "qemu" or (read is not None and not any(config.hostpci for config in read)):
+                continue
+            needs[guest.vmid] = (
+                None
+                if read is None or cards is None
+                else needs_of(cards, node=node, configs=read, mappings=slow.mappings)
+            )
+    return needs
 
 
 def _cards(

@@ -39,13 +39,16 @@ def require_rights(permissions: Permissions) -> None:
     )
 
 
+def bridges_may_be_hidden(permissions: Permissions, version: Version) -> bool:
+    """Whether a list of interfaces may come without its bridges: from PVE 8 on they take a right of their own (proxmox-api.md 1.1)."""
+    return version.numbers >= (8, 0) and bool(_sdn_gaps(permissions))
+
+
 def lesser_gaps(permissions: Permissions, version: Version) -> tuple[MissingPrivilege, ...]:
     """What the token lacks without making the count wrong: something is not sold, or not shown, for it."""
     gaps = [
         *_lacking(permissions, "/nodes", "Sys.Audit", "nodes cannot be read and are not sold"),
-        *_lacking(
-            permissions, "/", "SDN.Audit", "bridges may be hidden; a host with `bridge` sells nothing on their nodes"
-        ),
+        *(_sdn_gaps(permissions) if version.numbers >= (8, 0) else ()),
     ]
     if version.numbers >= (8, 0):  # the privilege does not exist before
         gaps += _lacking(
@@ -68,6 +71,12 @@ def hidden_storages(permissions: Permissions) -> frozenset[str]:
         for path, privileges in permissions.paths.items()
         if path.startswith("/storage/") and "Datastore.Audit" not in privileges
     )
+
+
+def _sdn_gaps(permissions: Permissions) -> tuple[MissingPrivilege, ...]:
+    effect = "bridges may be hidden; a host with `bridge` sells nothing on their nodes"
+    on_root = _lacking(permissions, "/", "SDN.Audit", effect)
+    return on_root or _lacking(permissions, "/sdn", "SDN.Audit", effect)
 
 
 def _pools(permissions: Permissions) -> str:

@@ -5,7 +5,7 @@ is never the same as "none" or "zero".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,7 +42,8 @@ class Card:
 class Node:
     """A node as seen: `threads`, `cores` (0 where the platform does not tell), `sockets`, `memory` bytes.
 
-    `bridges` (active Linux and OVS bridges and SDN vnets) and `cards` are None where they could not be read;
+    `bridges` (active Linux and OVS bridges and SDN vnets) and `cards` are None where they could not be read; with `bridges_hidden` there
+    may be more bridges than the token is shown;
     `cards_blind` tells why: which call failed, or that guests' configurations could not be read, so that no card is known to be free.
     """
 
@@ -58,6 +59,7 @@ class Node:
     bridges: frozenset[str] | None
     cards: tuple[Card, ...] | None
     cards_blind: str | None = None
+    bridges_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ class Snapshot:
 
     `configs` holds the configurations that were asked for: vmid -> configuration, or None where it could not be read.
     `last_known` are the rows of guests now without a size, as they were when last seen. `provisioned`: bytes configured on each backing.
+    `card_needs`: vmid -> the cards by model that the guest needs wherever it runs, None where nobody can tell; guests without are left out.
     """
 
     observed_at: datetime
@@ -116,3 +119,4 @@ class Snapshot:
     provisioned: Mapping[str, int] | None
     templates: tuple[Template, ...]
     missing_privileges: tuple[MissingPrivilege, ...]
+    card_needs: Mapping[int, Mapping[str, int] | None] = field(default_factory=dict)

@@ -25,7 +25,8 @@ def templates_of(
                 shared.add(place.storage)
     found = []
     for guest in sorted(fast.resources.guests, key=lambda guest: guest.vmid):
-        seen = guest if guest.template else remembered.sizes.get(guest.vmid)
+        # Only a row that lost its marks speaks for what was seen before: a number may have been given to another guest since.
+        seen = remembered.sizes.get(guest.vmid) if guest.maxmem is None and not guest.template else guest
         if seen is not None and seen.template:
             found.append(_of_guest(seen, configs=configs, reach=reach, shared=shared))
     files: dict[tuple[str, str], set[str]] = defaultdict(set)
