@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.tls import TLSPolicy
 from proxmox_offerings.proxmox.token import Token
@@ -64,6 +66,7 @@ class RawServer:
         self._leaf = self._authority.leaf("raw", [])
         self.fingerprint = self._leaf.fingerprint
         self.ca_pem = self._authority.pem
+        self.certificate_pem = self._leaf.certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
         self.received = b""
         self.connections = 0
 

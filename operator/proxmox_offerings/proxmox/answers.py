@@ -179,7 +179,10 @@ class StorageConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStorage:
-    """A row of GET /nodes/{node}/storage. An inactive or disabled storage is listed with total 0, which says nothing about its size."""
+    """A row of GET /nodes/{node}/storage. An inactive or disabled storage is listed with total 0, which says nothing about its size.
+
+    `used` is the number that /cluster/resources tells as `disk`, some seconds later (pve-manager pvestatd.pm).
+    """
 
     storage: str
     plugin: str | None
@@ -189,6 +192,7 @@ class NodeStorage:
     content: frozenset[str] = frozenset()
     total: int | None = None
     avail: int | None = None
+    used: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,12 +214,17 @@ class NetworkInterface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """A row of GET /nodes/{node}/disks/list. `type` is nvme, ssd, hdd, usb or unknown; `used` tells what lies on it ("LVM", "ZFS", "mounted")."""
+    """A row of GET /nodes/{node}/disks/list. `type` is nvme, ssd, hdd, usb or unknown; `used` tells what lies on it ("LVM", "ZFS", "mounted").
+
+    `link` is one of its names under /dev/disk/by-id.
+    """
 
     device: str
     type: str
     size: int | None = None
     used: str | None = None
+    serial: str | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

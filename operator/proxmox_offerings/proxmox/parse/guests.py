@@ -1,0 +1,59 @@
+"""GET /nodes/{node}/{qemu,lxc}/{vmid}/config: property strings ("local-lvm:vm-100-disk-0,iothread=1,size=32G") and loose numbers."""
+
+import re
+from collections.abc import Iterator
+
+from proxmox_offerings.proxmox.answers import GuestConfig, GuestKind
+from proxmox_offerings.proxmox.parse.values import Nonsense, Row, boolean, fields, integer, number, text, units
+
+MEBIBYTE = 2**20
+DEFAULT_MEMORY = 512 * MEBIBYTE
+"""Of both kinds, where the configuration names none (proxmox-api.md 2.1)."""
+SIZES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+_DISKS = {
+    "qemu": re.compile(r"(ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+"),
+    "lxc": re.compile(r"rootfs|(mp|unused)\d+"),
+}
+
+
+def guest_config(data: object, kind: GuestKind) -> GuestConfig:
+    """What capacity needs of it."""
+    row = fields(data)
+    return GuestConfig(
+        hostpci=tuple(value for index in range(16) if (value := text(row, f"hostpci{index}")) is not None),
+        cores=_machine_cores(row) if kind == "qemu" else integer(row, "cores"),
+        cpulimit=number(row, "cpulimit"),
+        memory=_memory(row),
+        template=boolean(row, "template"),
+        volume_sizes=dict(_volumes(row, kind)),
+    )
+
+
+def _machine_cores(row: Row) -> int:
+    vcpus = integer(row, "vcpus")
+    return vcpus or (integer(row, "sockets") or 1) * (integer(row, "cores") or 1)
+
+
+def _memory(row: Row) -> int:
+    """MiB; since 8.1 the server may write "current=4096"."""
+    told = text(row, "memory")
+    if told is None:
+        return DEFAULT_MEMORY
+    return (integer({"memory": told.removeprefix("current=").partition(",")[0]}, "memory") or 0) * MEBIBYTE
+
+
+def _volumes(row: Row, kind: GuestKind) -> Iterator[tuple[str, int | None]]:
+    for key in sorted(row):
+        if not _DISKS[kind].fullmatch(key):
+            continue
+        if not isinstance(row[key], str):
+            raise Nonsense(f"{key} is not a text")
+        first, *rest = row[key].split(",")
+        options = dict(option.split("=", 1) for option in rest if "=" in option)
+        volume = first.removeprefix("file=").removeprefix("volume=")
+        # A path ("/dev/sdb", "/mnt/bind") lies on no storage; neither do "none" and "cdrom".
+        if ":" not in volume or volume.startswith("/") or options.get("media") == "cdrom":
+            continue
+        size = options.get("size")
+        yield volume, units(size, SIZES) if size else None

@@ -1,0 +1,101 @@
+"""Single values, in all the types in which the server writes them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LARGEST = 2**63 - 1
+"""No count, size or time of the API is larger."""
+
+Row = Mapping[str, Any]
+
+
+class Nonsense(Exception):  # a condition, like the errors that are shown
+    """An answer that cannot mean what it says; `str()` names what, never the value."""
+
+
+def rows(data: object) -> Sequence[Row]:
+    """A list of objects."""
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise Nonsense("it is not a list of objects")
+    return data
+
+
+def fields(data: object) -> Row:
+    """An object. An empty list is one too: Perl does not always know an empty hash from an empty list."""
+    if isinstance(data, dict):
+        return data
+    if data == []:
+        return {}
+    raise Nonsense("it is not an object")
+
+
+def number(row: Row, key: str) -> float | int | None:
+    """A number that is not negative; None where the key is absent, null or empty."""
+    value = row.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        try:
+            value = int(value) if value.isdecimal() and value.isascii() else float(value)
+        except ValueError:
+            raise Nonsense(f"{key} is not a number") from None
+    if type(value) not in {int, float} or not 0 <= value <= LARGEST:  # bool is no number, NaN compares with nothing
+        raise Nonsense(f"{key} is not a number that can be")
+    return value
+
+
+def integer(row: Row, key: str) -> int | None:
+    """A whole number that is not negative; None where it is not told."""
+    value = number(row, key)
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise Nonsense(f"{key} is not a whole number")
+        return int(value)
+    return value
+
+
+def boolean(row: Row, key: str) -> bool:
+    """Whether it is set: 1, "1" or true. What is absent is not."""
+    return truth(row.get(key))
+
+
+def truth(value: object) -> bool:
+    """Perl's idea of truth, of what can come through JSON."""
+    return value not in (None, False, 0, "", "0")
+
+
+def text(row: Row, key: str) -> str | None:
+    """A text; None where it is absent or empty. A name of digits may come as a number."""
+    value = row.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    if type(value) is int:
+        return str(value)
+    raise Nonsense(f"{key} is not a text")
+
+
+def required(row: Row, key: str) -> str:
+    """A text that must be there."""
+    value = text(row, key)
+    if value is None:
+        raise Nonsense(f"{key} is missing")
+    return value
+
+
+def words(value: str | None) -> list[str]:
+    """The parts of a list in one text; the server separates by comma, semicolon or blank."""
+    return (value or "").replace(";", " ").replace(",", " ").split()
+
+
+def units(value: str, factors: Mapping[str, int]) -> int | None:
+    """Bytes of "32G" or "528K"; a fraction of a byte counts as one. None where it is no size."""
+    unit = value[-1:].upper()
+    factor, digits = (factors[unit], value[:-1]) if unit in factors else (1, value)
+    try:
+        size = float(digits) * factor
+    except ValueError:
+        return None
+    return math.ceil(size) if 0 <= size <= LARGEST else None

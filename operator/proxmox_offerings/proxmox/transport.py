@@ -1,0 +1,354 @@
+"""All HTTP to Proxmox VE: GET one path from whichever endpoint of the cluster answers, within bounds.
+
+An answer is believed only if it is HTTP 200 with JSON and a `data` member. Redirects, cookies and proxies do not exist here: they are features
+of httpx.Client, and this uses httpx's transports directly. The transport is also the seam for tests and for other ways to connect.
+The token leaves only through a finished, verified TLS handshake, and no text of an answer gets into a message.
+"""
+
+import asyncio
+import ssl
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from pydantic_core import from_json
+
+from proxmox_offerings import __version__
+from proxmox_offerings.proxmox.errors import (
+    CallFailed,
+    CertificateRejected,
+    ConnectionFailed,
+    InvalidHost,
+    ObservationError,
+    Unauthorized,
+)
+from proxmox_offerings.proxmox.tls import FingerprintMismatch, TLSPolicy
+from proxmox_offerings.proxmox.token import Token
+
+TransportFactory = Callable[[ssl.SSLContext, httpx.Limits], httpx.AsyncBaseTransport]
+OnCall = Callable[[str, str, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How long and how large a call may be. The values follow from the server's own (proxmox-api.md 2.9, 2.10).
+
+    `read_seconds` is for calls that the entry node answers itself; those that go to a node must outlast the server's own limit of 30 s, which
+    ends in a 596. `answer_seconds` bounds the whole of one answer beyond these waits, `call_seconds` a call over all endpoints.
+    """
+
+    connect_seconds: float = 5
+    read_seconds: float = 10
+    node_read_seconds: float = 35
+    answer_seconds: float = 10
+    call_seconds: float = 30
+    node_call_seconds: float = 60
+    body_bytes: int = 64 * 2**20
+    calls_per_node: int = 2
+    node_calls: int = 8
+    keepalive_seconds: float = 2
+    """The server closes idle connections after 5 s; a call sent at that moment would be lost."""
+
+
+DEFAULT_BOUNDS = Bounds()
+
+
+def https_transport(context: ssl.SSLContext, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    """HTTP/1.1 over TLS, as the server speaks it; the environment's proxies and certificate settings are not looked at."""
+    return httpx.AsyncHTTPTransport(verify=context, trust_env=False, http1=True, http2=False, limits=limits)
+
+
+class Transport:
+    """GET with failover. The endpoint that answered last is asked first; one that fails is asked last.
+
+    At most two calls are in flight for each node: those that a node answers itself count for that endpoint, proxied ones for their target.
+    Proxied calls have connections of their own, so that a hanging node never holds up the calls of the fast loop.
+    `on_call(label, result, seconds)` is told of each attempt; `result` is the HTTP status or a word for what went wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Sequence[str],
+        token: Token,
+        tls: TLSPolicy,
+        bounds: Bounds = DEFAULT_BOUNDS,
+        transport_factory: TransportFactory = https_transport,
+        on_call: OnCall | None = None,
+    ) -> None:
+        """Raises InvalidHost where the TLS policy or an endpoint cannot be used."""
+        if not endpoints or not all(endpoint.startswith("https://") for endpoint in endpoints):
+            raise InvalidHost(
+                "spec.endpoints must be addresses that begin with https://: the token would travel in clear"
+            )
+        context = tls.context()
+        self._endpoints = tuple(endpoint.rstrip("/") for endpoint in endpoints)
+        self._bounds = bounds
+        self._on_call = on_call
+        self._current = 0
+        self._headers = {
+            "Authorization": token.authorization,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": f"proxmox-offerings/{__version__}",
+        }
+
+        def connections(most: int) -> httpx.AsyncBaseTransport:
+            limits = httpx.Limits(
+                max_connections=most, max_keepalive_connections=most, keepalive_expiry=bounds.keepalive_seconds
+            )
+            return transport_factory(context, limits)
+
+        self._own = connections(4)
+        self._proxied = connections(bounds.node_calls)
+        self._proxied_slots = asyncio.Semaphore(bounds.node_calls)
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(bounds.calls_per_node))
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint that answered last, or that will be asked next."""
+        return self._endpoints[self._current]
+
+    async def aclose(self) -> None:
+        await self._own.aclose()
+        await self._proxied.aclose()
+
+    async def get(
+        self, path: str, *, label: str, params: Mapping[str, str] | None = None, node: str | None = None
+    ) -> object:
+        """The `data` of GET /api2/json`path`, which must be quoted already. `node`: the call is proxied to that node.
+
+        `label` names the kind of call in messages and metrics. Raises ConnectionFailed, CertificateRejected, Unauthorized or CallFailed; of
+        several endpoints' failures, the one that a person can do most about.
+        """
+        call = _Call(path=path, label=label, params=dict(params or {}), node=node)
+        if node is None:
+            return await self._over_endpoints(call)
+        async with self._slots[f"node {node}"], self._proxied_slots:
+            return await self._over_endpoints(call)
+
+    async def _over_endpoints(self, call: "_Call") -> object:
+        worst: ObservationError | None = None
+        refused = 0
+        first = self._current
+        budget = self._bounds.call_seconds if call.node is None else self._bounds.node_call_seconds
+        until = time.monotonic() + budget
+        for step in range(len(self._endpoints)):
+            index = (first + step) % len(self._endpoints)
+            try:
+                data = await self._from_endpoint(self._endpoints[index], call)
+            except ObservationError as failure:
+                worst = max((failure, worst), key=_severity)
+                refused += isinstance(failure, Unauthorized)
+                # A token refused twice is refused; once may be the clock of one node (proxmox-api.md T21).
+                if refused > 1 or not _worth_another_endpoint(failure, call) or time.monotonic() >= until:
+                    break
+                if self._current == index:
+                    self._current = (index + 1) % len(self._endpoints)
+            else:
+                self._current = index
+                return data
+        assert worst is not None  # noqa: S101  # there is at least one endpoint, by the schema
+        raise worst
+
+    async def _from_endpoint(self, endpoint: str, call: "_Call") -> object:
+        """One retry where the connection broke: the server closes idle ones at any time (proxmox-api.md T19)."""
+        async with self._slot(endpoint, call):
+            try:
+                return await self._attempt(endpoint, call)
+            except _Broken as failure:
+                if failure.certificate:
+                    raise failure.reason from None
+            try:
+                return await self._attempt(endpoint, call)
+            except _Broken as failure:
+                raise failure.reason from None
+
+    @asynccontextmanager
+    async def _slot(self, endpoint: str, call: "_Call") -> AsyncIterator[None]:
+        if call.node is not None:
+            yield
+            return
+        async with self._slots[endpoint]:
+            yield
+
+    async def _attempt(self, endpoint: str, call: "_Call") -> object:
+        started = time.monotonic()
+        result = "cancelled"
+        try:
+            body = await self._fetch(endpoint, call)
+            data = _data_of(body, what=f"{endpoint} answered {call}")
+            result = "200"
+        except CallFailed as failure:
+            result = str(failure.status or "unreadable")
+            raise
+        except _Broken as failure:
+            result = failure.reason.reason
+            raise
+        except ObservationError as failure:
+            result = failure.reason
+            raise
+        finally:
+            if self._on_call is not None:
+                self._on_call(call.label, result, time.monotonic() - started)
+        return data
+
+    async def _fetch(self, endpoint: str, call: "_Call") -> bytes:
+        bounds = self._bounds
+        read = bounds.read_seconds if call.node is None else bounds.node_read_seconds
+        request = httpx.Request(
+            "GET",
+            f"{endpoint}/api2/json{call.path}",
+            params=call.params,
+            headers=self._headers,
+            extensions={
+                "timeout": {
+                    "connect": bounds.connect_seconds,
+                    "read": read,
+                    "write": bounds.connect_seconds,
+                    "pool": None,
+                }
+            },
+        )
+        transport = self._own if call.node is None else self._proxied
+        began = False
+        try:
+            async with asyncio.timeout(bounds.connect_seconds + read + bounds.answer_seconds):
+                response = await transport.handle_async_request(request)
+                began = True
+                try:
+                    self._refuse_status(endpoint, call, response.status_code)
+                    return await _body_of(response, most=bounds.body_bytes, what=f"{endpoint} answered {call}")
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.TimeoutException):
+            raise ConnectionFailed(f"{endpoint} did not answer {call} in time") from None
+        except httpx.TransportError as error:
+            raise _broken(error, endpoint=endpoint, call=call, began=began) from None
+
+    def _refuse_status(self, endpoint: str, call: "_Call", status: int) -> None:
+        if status == httpx.codes.OK:
+            return
+        if status == httpx.codes.UNAUTHORIZED:
+            raise Unauthorized(
+                f"{endpoint} refused the token: check tokenID and tokenSecret, and that neither the user nor the token is disabled or expired"
+            )
+        raise CallFailed(f"{endpoint} answered {call} with HTTP {status}{_meaning(status, call)}", status=status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    path: str
+    label: str
+    params: Mapping[str, str]
+    node: str | None
+
+    def __str__(self) -> str:
+        return f"the call {self.label}" + (f" for node {self.node}" if self.node else "")
+
+
+class _Broken(Exception):  # never leaves this module
+    """A connection that could not be made, or broke. `certificate`: it will not be better at once."""
+
+    def __init__(self, reason: ObservationError, *, certificate: bool = False) -> None:
+        super().__init__()
+        self.reason = reason
+        self.certificate = certificate
+
+
+def _broken(error: httpx.TransportError, *, endpoint: str, call: _Call, began: bool) -> _Broken:
+    refusal = _certificate_refusal(error)
+    if refusal is not None:
+        return _Broken(
+            CertificateRejected(f"the certificate of {endpoint} was not accepted: {refusal}"), certificate=True
+        )
+    if began:
+        return _Broken(CallFailed(f"{endpoint} answered {call}, but the answer broke off"))
+    if isinstance(error, httpx.ConnectError):
+        return _Broken(ConnectionFailed(f"no connection to {endpoint}: refused, no such name, or no TLS there"))
+    return _Broken(ConnectionFailed(f"{endpoint} closed the connection without an answer to {call}"))
+
+
+def _certificate_refusal(error: BaseException) -> str | None:
+    """Why TLS refused the certificate, in words of ours; None where it did not."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FingerprintMismatch):
+            return "its SHA-256 is none of tls.fingerprints; if it was renewed, list the new one beside the old"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _OPENSSL_REFUSALS.get(
+                cause.verify_code,
+                "no authority that is trusted signed it; name the right one in tls.caBundle, or pin it in tls.fingerprints",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+# Codes of X509_verify_cert (OpenSSL, X509_STORE_CTX_get_error(3)).
+_OPENSSL_REFUSALS: Mapping[int, str] = {
+    9: "it is not valid yet; check the clocks",
+    10: "it has expired; renew it",
+    62: "it was made for another name; use a name that it holds in spec.endpoints",
+    64: "it was made for another address; use a name or address that it holds in spec.endpoints",
+}
+
+_ENTRY_NODE_IS_ILL = frozenset({500, 502, 503, 504})
+"""From calls that the entry node answers itself: its pmxcfs or pvedaemon is down, or it is behind a proxy that cannot reach it."""
+
+
+def _worth_another_endpoint(failure: ObservationError, call: _Call) -> bool:
+    if isinstance(failure, CallFailed) and failure.status is not None:
+        return call.node is None and failure.status in _ENTRY_NODE_IS_ILL
+    return True
+
+
+def _severity(failure: ObservationError | None) -> int:
+    """What a person can do something about wins; None: nothing went wrong yet."""
+    order: tuple[type[ObservationError], ...] = (ConnectionFailed, CallFailed, Unauthorized, CertificateRejected)
+    return -1 if failure is None else order.index(type(failure))
+
+
+def _meaning(status: int, call: _Call) -> str:
+    if 300 <= status < 400:
+        return ": a redirect, which is not followed"
+    if status == 403:
+        return ": a privilege is missing"
+    if 595 <= status <= 599 and call.node is not None:
+        return f": it cannot reach node {call.node}, or the node did not finish in time"
+    return ""
+
+
+async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
+    """The body, inflated, never more than `most` bytes of it in memory."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise CallFailed(f"{what} in an encoding that was not asked for")
+    inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    parts, size = [], 0
+    try:
+        async for raw in response.aiter_raw():
+            part = inflate.decompress(raw, most - size + 1) if inflate else raw
+            size += len(part)
+            if size > most:
+                raise CallFailed(f"{what} with more than {most} bytes")
+            parts.append(part)
+    except zlib.error:
+        raise CallFailed(f"{what}, but it could not be inflated") from None
+    if inflate is not None and not inflate.eof and size:
+        raise CallFailed(f"{what}, but the answer broke off")
+    return b"".join(parts)
+
+
+def _data_of(body: bytes, *, what: str) -> object:
+    try:
+        # Refuses NaN and infinity, and nesting that could exhaust the stack.
+        answer = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise CallFailed(f"{what}, but not in JSON: is this a Proxmox VE?") from None
+    if not isinstance(answer, dict) or "data" not in answer:
+        raise CallFailed(f"{what}, but not as Proxmox VE answers")
+    return answer["data"]

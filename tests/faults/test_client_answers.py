@@ -1,0 +1,194 @@
+"""What the client makes of answers that are none: broken, endless, huge, or from something that is no Proxmox VE."""
+
+import asyncio
+import gzip
+import json
+import time
+
+import pytest
+
+from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, ObservationError
+from proxmox_offerings.proxmox.transport import Bounds, Transport
+from proxmox_offerings.simulator import presets
+from proxmox_offerings.simulator.faults import Fault
+from support.proxmox import PATIENT, QUICK, RawServer, answering, client_of, simulated
+
+LIMIT = 100_000
+SMALL = Bounds(body_bytes=LIMIT)
+
+
+def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def failure_of(transport: Transport) -> ObservationError:
+    try:
+        with pytest.raises(ObservationError) as caught:
+            await transport.get("/version", label="/version")
+    finally:
+        await transport.aclose()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(http(b'{"data": {"version": "9.'), id="truncated JSON"),
+        pytest.param(http(b"<html>secret-of-the-proxy</html>", "Content-Type: text/html"), id="HTML"),
+        pytest.param(http(b""), id="empty 200"),
+        pytest.param(http(b'["data"]'), id="no object"),
+        pytest.param(http(b'{"error": "secret-of-the-proxy"}'), id="no data"),
+        pytest.param(http(b'{"data": NaN}'), id="not a number"),
+        pytest.param(http(b'{"data": ' + b"[" * 5000 + b"]" * 5000 + b"}"), id="nested without end"),
+        pytest.param(http(b'{"data": "\xff\xfe"}'), id="not UTF-8"),
+        pytest.param(http(b'{"data": 1}' + b" " * LIMIT), id="too large"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b" " * (LIMIT + 1), id="too large, untold"),
+        pytest.param(
+            http(gzip.compress(b'{"data": "' + b"x" * 50_000_000 + b'"}'), "Content-Encoding: gzip"), id="gzip bomb"
+        ),
+        pytest.param(http(b'{"data": 1}', "Content-Encoding: gzip"), id="gzip that is none"),
+        pytest.param(http(gzip.compress(b'{"data": 1}')[:-4], "Content-Encoding: gzip"), id="truncated gzip"),
+        pytest.param(
+            http(gzip.compress(gzip.compress(b'{"data": 1}')), "Content-Encoding: gzip, gzip"), id="gzip in gzip"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b'{"data": 1', id="broken off"),
+    ],
+)
+async def test_what_is_no_answer_of_proxmox_is_refused_and_not_echoed(answer: bytes) -> None:
+    async with answering(answer) as server:
+        failure = await failure_of(server.transport(bounds=SMALL))
+    assert isinstance(failure, CallFailed)
+    assert failure.status is None
+    assert "secret-of-the-proxy" not in str(failure)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [http(gzip.compress(b'{"data": 1}'), "Content-Encoding: gzip"), http(b'{"data": 1}', "Content-Encoding: identity")],
+)
+async def test_what_is_compressed_as_asked_for_is_read(answer: bytes) -> None:
+    async with answering(answer) as server:
+        transport = server.transport(bounds=SMALL)
+        assert await transport.get("/version", label="/version") == 1
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("status", ["400 Bad", "403 Permission check failed", "404 Nothing", "501 Not there"])
+async def test_an_error_status_is_kept_and_its_text_is_not(status: str) -> None:
+    async with answering(http(b'{"data":null,"message":"secret"}', status=f"{status} secret")) as server:
+        failure = await failure_of(server.transport())
+    assert isinstance(failure, CallFailed)
+    assert failure.status == int(status[:3])
+    assert "secret" not in str(failure)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The token would go wherever the answer says."""
+    async with answering(http(b'{"data": 1}')) as other:
+        async with answering(http(b"", f"Location: {other.endpoint}/", status="302 Found")) as server:
+            failure = await failure_of(server.transport())
+        assert "redirect" in str(failure)
+        assert other.connections == 0
+
+
+async def test_a_cookie_that_is_set_is_not_sent_back() -> None:
+    """For the server a cookie wins over a token."""
+    async with answering(http(b'{"data": 1}', "Set-Cookie: PVEAuthCookie=x; Path=/; Secure")) as server:
+        transport = server.transport()
+        for _ in range(2):
+            await transport.get("/version", label="/version")
+        await transport.aclose()
+    assert server.received.count(b"GET ") == 2
+    assert b"ookie" not in server.received
+
+
+async def test_the_environments_proxy_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the environment is changed, as a deployment would; the proxy's port refuses connections."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with answering(http(b'{"data": 1}')) as server:
+        transport = server.transport()
+        assert await transport.get("/version", label="/version") == 1
+        await transport.aclose()
+
+
+async def test_a_body_that_drips_without_end_is_given_up() -> None:
+    """Each read succeeds in time; the answer as a whole does not."""
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    bounds = Bounds(connect_seconds=0.2, read_seconds=0.2, answer_seconds=0.2)
+    async with RawServer(drip) as server:
+        started = time.monotonic()
+        failure = await failure_of(server.transport(bounds=bounds))
+    assert isinstance(failure, ConnectionFailed)
+    assert time.monotonic() - started < 5
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
+    async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with RawServer(silence) as server:
+        failure = await failure_of(server.transport(bounds=QUICK))
+    assert isinstance(failure, ConnectionFailed)
+    assert "did not answer" in str(failure)
+
+
+async def test_calls_to_a_node_outlast_the_servers_own_limit() -> None:
+    """A call of a hanging node ends with the server's 596 after 30 s, which the client must still be there to read."""
+    assert PATIENT.node_read_seconds > 30
+    async with simulated(presets.demo()) as cluster, client_of(cluster, bounds=QUICK) as client:
+        cluster.add_fault(Fault(path="/nodes/pve2/*", delay=0.4))
+        await client.node_status("pve2")
+        cluster.add_fault(Fault(path="/version", delay=0.4, node="pve1"))
+        await client.version()
+        assert client.endpoint != cluster.endpoint("pve1")
+
+
+async def test_an_empty_595_is_a_failed_call_with_its_status() -> None:
+    async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
+        cluster.kill_node("pve3")
+        with pytest.raises(CallFailed, match="cannot reach node pve3") as caught:
+            await client.node_status("pve3")
+    assert caught.value.status == 595
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/cluster/resources", {"not": "a list"}),
+        ("/cluster/resources", [{"type": "qemu", "node": "pve1"}]),
+        ("/cluster/status", []),
+        ("/version", "9.1"),
+        ("/access/permissions", ["/"]),
+        ("/storage", [{"type": "dir"}]),
+    ],
+)
+async def test_well_formed_nonsense_is_a_failed_call(path: str, data: object) -> None:
+    calls = {
+        "/cluster/resources": "resources",
+        "/cluster/status": "cluster_status",
+        "/version": "version",
+        "/access/permissions": "permissions",
+        "/storage": "storage_configs",
+    }
+    async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
+        cluster.add_fault(Fault(path=path, data=json.loads(json.dumps(data))))
+        with pytest.raises(CallFailed, match="cannot be used"):
+            await getattr(client, calls[path])()
+
+
+@pytest.mark.parametrize("name", ["../access/users", "a/b", "", "pve?x=1", "pve\n", "..", "%2e%2e"])
+async def test_a_name_in_an_answer_can_not_lead_to_another_path(name: str) -> None:
+    async with simulated(presets.standalone()) as cluster, client_of(cluster) as client:
+        for call in (client.node_status(name), client.volumes("pve", name, "vztmpl")):
+            with pytest.raises(CallFailed, match="cannot be one"):
+                await call
+        assert not cluster.requests
