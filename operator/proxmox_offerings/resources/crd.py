@@ -2,6 +2,9 @@
 
 `python -m proxmox_offerings.resources.crd DIR` writes them; with `--check` it only tells whether those in DIR are in
 step.
+
+They need Kubernetes 1.34 or later: before kubernetes/kubernetes#132837, the API server estimated the cost of rules on
+amounts without looking at their maxLength, and refuses the schema as too expensive.
 """
 
 import argparse

@@ -180,7 +180,7 @@ def _amount(*, form: str, example: str, least: str, below: str) -> tuple[Rule, R
     )
 
 
-_BYTES = r"[+-]?[0-9]{1,18}([.][0-9]{1,9})?([kMGTPE]|[KMGTPE]i)|[+-]?[0-9]{1,18}([eE][0-9]{1,2})?"
+_BYTES = r"[+-]?[0-9]{1,19}([.][0-9]{1,9})?([kMGTPE]|[KMGTPE]i)|[+-]?[0-9]{1,19}([eE][0-9]{1,2})?"
 _CPUS = r"[+-]?[0-9]{1,9}([.][0-9]{1,3})?|[+-]?[0-9]{1,9}m"
 _POSITIVE_BYTES = _amount(form=_BYTES, example="4Gi", least="+", below="1Ei")
 _SOME_BYTES = _amount(form=_BYTES, example="2Gi or 0", least="0", below="1Ei")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from tools.kube.controlplane import ApiError
 
+from proxmox_offerings.resources import InvalidResource, ProxmoxHost
 from support.controlplane import Cluster
-from unit.resources.refused import REFUSED, Refused, changed, says, selling
+from unit.resources.refused import AT_THE_LIMITS, BORDER_CASES, REFUSED, Refused, border_host, changed, says, selling
 from unit.resources.schemas import example
 
 HOSTS = "/apis/proxmox-offerings.io/v1alpha1/namespaces/default/proxmoxhosts?dryRun=All&fieldValidation=Strict"
@@ -55,22 +56,36 @@ def test_kubectl_shows_the_words(control_plane: Cluster) -> None:
 
 
 def test_limits_themselves_are_allowed(control_plane: Cluster) -> None:
-    tier = {
-        "name": "a" * 20,
-        "memory": 1,
-        "disk": "1023Pi",
-        "maxUnits": 1,
-        "price": {"currency": "XAF", "monthly": "0"},
-    }
-    host = selling(
-        tier,
-        refreshIntervalSeconds=3600,
-        validitySeconds=14_400,
-        endpoints=["https://a:1", "https://10.0.0.1:65535", "https://[fe80::1]"] + ["https://x"] * 13,
-        location={"latitude": "-90", "longitude": "180.000"},
-        **{"allocation.cpu.percent": 10_000, "allocation.cpu.reserved": 0, "stock.lowThreshold": 0},
-    ) | {"metadata": {"name": "a" * 42}}
-    assert control_plane.api("POST", HOSTS, host)["metadata"]["name"] == "a" * 42
+    assert control_plane.api("POST", HOSTS, AT_THE_LIMITS)["metadata"]["name"] == "a" * 42
+
+
+def accepted_by_server(cluster: Cluster, host: dict[str, Any]) -> bool:
+    try:
+        cluster.api("POST", HOSTS, host)
+    except ApiError as refused:
+        if refused.status != 422:
+            raise
+        return False
+    return True
+
+
+def accepted_by_models(host: dict[str, Any]) -> bool:
+    try:
+        ProxmoxHost.parse(host, strict=True)
+    except InvalidResource:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("field", BORDER_CASES)
+def test_server_and_models_judge_alike(control_plane: Cluster, field: str) -> None:
+    """Each rule is written in CEL and in Python: a file that `preview` takes must not be refused when applied, nor the reverse."""
+    verdicts = {}
+    for value in BORDER_CASES[field]:
+        host = border_host(field, value)
+        verdicts[repr(value)] = (accepted_by_server(control_plane, host), accepted_by_models(host))
+    assert {value: verdict for value, verdict in verdicts.items() if verdict[0] != verdict[1]} == {}
+    assert {server for server, _ in verdicts.values()} == {True, False}, "both sides of the border are asked"
 
 
 @pytest.mark.parametrize(

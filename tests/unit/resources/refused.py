@@ -331,6 +331,95 @@ REFUSED = (
 )
 
 
+AT_THE_LIMITS = selling(
+    {"name": "a" * 20, "memory": 1, "disk": "1023Pi", "maxUnits": 1, "price": {"currency": "XAF", "monthly": "0"}},
+    refreshIntervalSeconds=3600,
+    validitySeconds=14_400,
+    endpoints=["https://a:1", "https://10.0.0.1:65535", "https://[fe80::1]"] + ["https://x"] * 13,
+    location={"latitude": "-90", "longitude": "180.000"},
+    **{"allocation.cpu.percent": 10_000, "allocation.cpu.reserved": 0, "stock.lowThreshold": 0},
+) | {"metadata": {"name": "a" * 42}}
+"""Every bound is meant inclusive: this host is fine."""
+
+AMOUNTS = (
+    "4Gi",
+    "1.5Gi",
+    ".5Gi",
+    "5.",
+    "0.3Ki",
+    "500m",
+    "0",
+    "-0",
+    "+4",
+    "00004",
+    "1e3",
+    "2E2",
+    "1e-3",
+    "1e18",
+    "1e17",
+    "1Ei",
+)
+AMOUNTS += (
+    "1023Pi",
+    "1024Pi",
+    "1152921504606846975",
+    "1152921504606846976",
+    "9223372036854775808",
+    "100k",
+    "99999999m",
+    "٣",
+    "4Gi ",
+)
+BORDER_CASES: dict[str, tuple[Any, ...]] = {
+    "tiers.memory": (*AMOUNTS, 1, 0, -1, 2**60 - 1, 2**60, 2**63 - 1),
+    "allocation.memory.reserved": (*AMOUNTS, 1, 0, -1, 2**60 - 1, 2**60, 2**63 - 1),
+    "allocation.cpu.reserved": (*AMOUNTS, "0.001", "0.0001", "1u", 0, 99_999, 100_000, -1),
+    "endpoints": (
+        *(
+            "https://a",
+            "https://a.",
+            "https://-a",
+            "https://a-b.c",
+            "https://a_b",
+            "https://ä",
+            "HTTPS://a",
+            "https://",
+            "https:a",
+        ),
+        *(
+            "https://[::1]:80",
+            "https://[::1",
+            "https://::1",
+            "https://a:80:80",
+            "https://a:",
+            "https://a:080",
+            "https://a\\b",
+            "https://a\tb",
+        ),
+    ),
+    "location.country": ("DE", "de", "D", "DEU", "D\n", "DE\n", "ÄÖ"),
+    "location.latitude": ("90", "90.0", "90.01", "-90", "+8.6", "007", "1.", ".5", "8,6", "1e1", "٣"),
+    "location.longitude": ("180", "180.00", "180.01", "179.99999", "-180", "199", "099", "0", "1.", "8.6\n"),
+    "credentialsSecretRef.name": ("a", "a.b", "a..b", "a-.b", "a.-b", ".a", "a.", "../x", "a/b", "a" * 253, "a" * 254),
+    "allocation.cpu.dedicatedTags": ("a", "A+b", "a.b", "-a", ".a", "_a", "a b", "é", "a" * 64, "a" * 65),
+    "bridge": ("vmbr0", "vmbr0.100", ".x", "-x", "9x", "x" * 32, "x" * 33, "ü"),
+    "tiers.price.monthly": ("5", "5.00", "5.", ".5", "5.00001", "-5", "+5", "5,0", "1e3", "9" * 12, "9" * 13, "5.00\n"),
+    "tiers.name": ("a", "9", "a-b", "a--b", "-a", "a-", "A", "a.b", "é", "a\n", "a" * 20, "a" * 21),
+}
+"""Values at which two readers of one rule could part: field below spec -> values."""
+
+
+def border_host(field: str, value: Any) -> dict[str, Any]:
+    """A host that is good but perhaps for `value`."""
+    if field == "tiers.price.monthly":
+        return selling({"price": {"currency": "EUR", "monthly": value}})
+    if field.startswith("tiers."):
+        return selling({field.removeprefix("tiers."): value})
+    if field.startswith("location.l"):
+        return changed(location={"latitude": "0", "longitude": "0"}, **{field: value})
+    return changed(**{field: [value] if field.endswith(("endpoints", "Tags")) else value})
+
+
 def says(refusal: Refused, field: str, message: str) -> bool:
     """Whether `message` about `field` tells what `refusal` wants to be told."""
     return field == refusal.field and re.search(refusal.remedy, message) is not None

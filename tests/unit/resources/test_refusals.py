@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from proxmox_offerings.resources import InvalidResource, Offering, OfferingStatus, ProxmoxHost, Stock
-from unit.resources.refused import MINIMAL, REFUSED, Refused, changed, says, selling
+from unit.resources.refused import AT_THE_LIMITS, MINIMAL, REFUSED, Refused, changed, says
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -80,22 +80,7 @@ def test_another_kind_of_object_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_limits_themselves_are_allowed() -> None:
     """Each bound is meant inclusive: refusing one more must not refuse the bound."""
-    tier = {
-        "name": "a" * 20,
-        "memory": 1,
-        "disk": "1023Pi",
-        "maxUnits": 1,
-        "price": {"currency": "XAF", "monthly": "0"},
-    }
-    host = selling(
-        tier,
-        refreshIntervalSeconds=3600,
-        validitySeconds=14_400,
-        endpoints=["https://a:1", "https://10.0.0.1:65535", "https://[fe80::1]"] + ["https://x"] * 13,
-        location={"latitude": "-90", "longitude": "180.000"},
-        **{"allocation.cpu.percent": 10_000, "allocation.cpu.reserved": 0, "stock.lowThreshold": 0},
-    ) | {"metadata": {"name": "a" * 42}}
-    assert ProxmoxHost.parse(host, strict=True).spec.tiers[0].memory.bytes == 1
+    assert ProxmoxHost.parse(AT_THE_LIMITS, strict=True).spec.tiers[0].memory.bytes == 1
 
 
 @pytest.mark.parametrize(
