@@ -157,8 +157,8 @@ def is_dns_label(text: str) -> bool:
     return re.fullmatch(DNS_LABEL, text) is not None
 
 
-def _amount(*, form: str, example: str, least: str, below: str) -> tuple[Rule, Rule]:
-    """Rules for an amount written by a person: `form` of the text, then the range. `least` "0" allows zero, "+" does not."""
+def _amount(*, form: str, kind: str, example: str, least: str, below: str) -> tuple[Rule, Rule]:
+    """Rules for an amount written by a person: `form` of the text, in words `kind`, then the range. `least` "0" allows zero, "+" does not."""
     compiled = re.compile(form)
     ceiling = Quantity.parse(below)
     lower = "isGreaterThan(quantity('0'))" if least == "+" else "compareTo(quantity('0')) >= 0"
@@ -166,7 +166,7 @@ def _amount(*, form: str, example: str, least: str, below: str) -> tuple[Rule, R
     return (
         Rule(
             cel=f"type(self) == int || self.matches('^({form})$')",
-            message=f"must be an amount such as {example}",
+            message=f"must be {kind}, such as {example}",
             holds=lambda amount: compiled.fullmatch(str(amount)) is not None,
             instead_of="pattern",
         ),
@@ -181,10 +181,11 @@ def _amount(*, form: str, example: str, least: str, below: str) -> tuple[Rule, R
 
 
 _BYTES = r"[+-]?[0-9]{1,19}([.][0-9]{1,9})?([kMGTPE]|[KMGTPE]i)|[+-]?[0-9]{1,19}([eE][0-9]{1,2})?"
+_BYTES_WORDS = "bytes, plain or in k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei"
 _CPUS = r"[+-]?[0-9]{1,9}([.][0-9]{1,3})?|[+-]?[0-9]{1,9}m"
-_POSITIVE_BYTES = _amount(form=_BYTES, example="4Gi", least="+", below="1Ei")
-_SOME_BYTES = _amount(form=_BYTES, example="2Gi or 0", least="0", below="1Ei")
-_SOME_CPUS = _amount(form=_CPUS, example="2, 0.5 or 500m", least="0", below="100k")
+_POSITIVE_BYTES = _amount(form=_BYTES, kind=_BYTES_WORDS, example="4Gi", least="+", below="1Ei")
+_SOME_BYTES = _amount(form=_BYTES, kind=_BYTES_WORDS, example="2Gi or 0", least="0", below="1Ei")
+_SOME_CPUS = _amount(form=_CPUS, kind="a number of processors", example="2, 0.5 or 500m", least="0", below="100k")
 
 PositiveBytes = Annotated[Quantity, _POSITIVE_BYTES[0], _POSITIVE_BYTES[1]]
 """Bytes, more than none. A fraction of a byte ("0.3Ki") rounds up."""
