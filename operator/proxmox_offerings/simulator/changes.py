@@ -59,8 +59,8 @@ class ChangingCluster(Cluster):
         del self.guests[vmid]
 
     def set_guest(self, vmid: int, **changes: Any) -> None:
-        """Change any of GuestConfig's values but vmid, type and count."""
-        if fixed := {"vmid", "type", "count"} & changes.keys():
+        """Change any of GuestConfig's values but type and count."""
+        if fixed := {"type", "count"} & changes.keys():
             raise NoSuchThingError(f"{min(fixed)} of a guest cannot be changed")
         self._update_guest(self._guest(vmid), changes)
 

@@ -63,7 +63,7 @@ def simulate(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         asyncio.run(_serve(config, directory=directory, listen=listen, port=port, name=name, namespace=namespace))
-    except OSError as problem:
+    except (OSError, OverflowError) as problem:  # an address or a range of ports that cannot be had
         unusable(str(problem))
 
 

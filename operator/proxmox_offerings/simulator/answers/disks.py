@@ -1,5 +1,6 @@
 """A node's disks, and the pools, volume groups and directories that lie on them (proxmox-api.md 2.6; pve-storage src/PVE/API2/Disks)."""
 
+import uuid
 from collections.abc import Callable
 
 from proxmox_offerings.simulator.config import DiskConfig
@@ -76,9 +77,7 @@ def zpool(call: Call) -> object:
     disks = _groups(call, "ZFS").get(name)
     if disks is None:
         raise missing(f"command '/sbin/zpool status -P {name}' failed: exit code 1")
-    leaves: list[object] = [
-        _vdev(f"{disk.devpath}-part3" if "/by-id/" in disk.devpath else f"{disk.devpath}p3") for disk in disks
-    ]
+    leaves: list[object] = [_vdev(_partition(disk.devpath, 1)) for disk in disks]
     below = leaves if len(disks) == 1 else [_vdev("mirror-0") | {"leaf": 0, "children": leaves}]
     return {
         "name": name,
@@ -90,27 +89,28 @@ def zpool(call: Call) -> object:
     }
 
 
+def _partition(device: str, number: int) -> str:
+    """The kernel puts a "p" between a name that ends in a digit and the number, udev's links by identity a "-part"."""
+    between = "-part" if "/by-id/" in device else "p" if device[-1].isdigit() else ""
+    return f"{device}{between}{number}"
+
+
 def _vdev(name: str) -> dict[str, object]:
     return {"name": name, "state": "ONLINE", "read": 0, "write": 0, "cksum": 0, "msg": "", "leaf": 1}
 
 
 def volume_groups(call: Call) -> object:
-    return {
-        "leaf": 0,
-        "children": [
-            {
-                "name": name,
-                "leaf": 0,
-                "size": sum(disk.size for disk in disks),
-                "free": 16 * 2**30,
-                "lvcount": 3,
-                "children": [
-                    {"name": disk.devpath, "leaf": 1, "size": disk.size, "free": 16 * 2**30} for disk in disks
-                ],
-            }
-            for name, disks in sorted(_groups(call, "LVM").items())
-        ],
-    }
+    """The installer puts the group "pve" on the third partition of a disk; one made later takes whole disks."""
+    groups: list[object] = []
+    for name, disks in sorted(_groups(call, "LVM").items()):
+        devices = [_partition(disk.devpath, 3) if name == "pve" else disk.devpath for disk in disks]
+        group = {"name": name, "leaf": 0, "size": sum(disk.size for disk in disks), "free": 16 * 2**30, "lvcount": 3}
+        volumes = [
+            {"name": device, "leaf": 1, "size": disk.size, "free": 16 * 2**30}
+            for device, disk in zip(devices, disks, strict=True)
+        ]
+        groups.append(group | {"children": volumes})
+    return {"leaf": 0, "children": groups}
 
 
 def thin_pools(call: Call) -> object:
@@ -129,10 +129,11 @@ def thin_pools(call: Call) -> object:
 
 
 def directories(call: Call) -> object:
+    """The device is named by its UUID, so that the disk cannot be told from this."""
     return [
         {
             "path": path,
-            "device": disks[0].devpath,
+            "device": f"/dev/disk/by-uuid/{uuid.uuid5(uuid.NAMESPACE_URL, disks[0].devpath)}",
             "type": "ext4",
             "options": "defaults",
             "unitfile": f"/etc/systemd/system/{path.strip('/').replace('/', '-')}.mount",
