@@ -96,12 +96,12 @@ def _memory(allocation: Allocation) -> NodeMemory:
 def _gpus(node: Node) -> tuple[NodeGPU, ...] | None:
     if node.cards is None:
         return None
-    names = {card.model: card_name(card) for card in node.cards}
-    sellable = Counter(card.model for card in node.cards if card.unsellable is None)
-    free = Counter(card.model for card in node.cards if card.unsellable is None and not card.taken)
+    # By name, which is the list's key: several device ids may share one.
+    sellable = Counter(card_name(card) for card in node.cards if card.unsellable is None)
+    free = Counter(card_name(card) for card in node.cards if card.unsellable is None and not card.taken)
     return tuple(
-        NodeGPU(model=names[model], total=sellable[model], free=None if node.cards_blind else free[model])
-        for model in sorted(names)
+        NodeGPU(model=name, total=sellable[name], free=None if node.cards_blind else free[name])
+        for name in sorted({card_name(card) for card in node.cards})
     )
 
 
