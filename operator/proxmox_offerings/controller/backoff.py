@@ -10,7 +10,7 @@ class Backoff:
 
     first: float = 1.0
     most: float = 300.0
-    random: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
     _failures: int = 0
 
     def next(self, *, most: float | None = None) -> float:
@@ -18,7 +18,7 @@ class Backoff:
         # 2**32 s is longer than anybody waits; without the bound a long outage would overflow.
         delay = min(self.first * 2.0 ** min(self._failures, 32), self.most if most is None else min(most, self.most))
         self._failures += 1
-        return delay * (1 - self.random.random() / 4)
+        return delay * (1 - self.rng.random() / 4)
 
     def reset(self) -> None:
         """It worked."""

@@ -118,7 +118,7 @@ class WorkQueue(Generic[Key]):
         try:
             requeue = await self._work(key)
         except Exception as error:  # noqa: BLE001 - one broken key must not stop the others; `failed` is told
-            delay = self._backoffs.setdefault(key, Backoff(random=self._random)).next()
+            delay = self._backoffs.setdefault(key, Backoff(rng=self._random)).next()
             self._failed(key, error, delay)
             return delay
         self._backoffs.pop(key, None)

@@ -37,6 +37,9 @@ class OpenObserver(Protocol):
 ReadCredentials = Callable[[str, str], Awaitable[Credentials]]
 """Namespace and name of the Secret -> the token (kube.secrets.Secrets.credentials)."""
 
+Observed = Callable[[str, float], None]
+"""Told of each reading of Proxmox: "ok" or the reason of the failure, and how many seconds it took."""
+
 
 class Session:
     """The observation of one ProxmoxHost. Not to be used by two at a time."""
@@ -49,6 +52,7 @@ class Session:
         read_credentials: ReadCredentials,
         on_news: Callable[[Ref], None],
         backoff: Backoff,
+        observed: Observed = lambda *_: None,
     ) -> None:
         self.ref = ref
         self.snapshot: Snapshot | None = None
@@ -58,6 +62,7 @@ class Session:
         self._read_credentials = read_credentials
         self._on_news = on_news
         self._backoff = backoff
+        self._observed = observed
         self._observer: Observer | None = None
         self._opened_for: tuple[ProxmoxHostSpec, Credentials] | None = None
         self._looked_at: ProxmoxHostSpec | None = None
@@ -103,11 +108,15 @@ class Session:
             self._due = -math.inf
         if self.seconds_until_due > 0:
             return
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             await self._observe(spec)
         except ObservationError as error:
+            self._observed(error.reason, clock() - began)
             self.fail(Problem.of(error), spec)
         else:
+            self._observed("ok", clock() - began)
             self.problem = None
             self._due = self._next_beat(spec)
 

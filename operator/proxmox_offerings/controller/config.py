@@ -1,0 +1,27 @@
+"""The settings of `proxmox-offerings run`, with their defaults in one place. Cheap to import: the command line reads it before anything runs."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+LogFormat = Literal["auto", "console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the operator runs. The command line has a flag and an environment variable of each name."""
+
+    kubeconfig: str | None = None
+    """File that says how to reach the API server. None: the environment's KUBECONFIG, else the pod's account, else ~/.kube/config."""
+    namespaces: tuple[str, ...] = ()
+    """The namespaces to serve, each with a watch of its own. Empty: all namespaces."""
+    concurrency: int = 32
+    """ProxmoxHosts that are looked at at the same time. One that does not answer keeps its place until its calls time out."""
+    health_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
+    """Where /healthz, /readyz and /metrics are served."""
+    health_port: int | None = 8080
+    """Port of the same; 0: any free one, told in the log. None: not served."""
+    log_format: LogFormat = "auto"
+    """`json` for machines, `console` for people; `auto`: people if standard error is a terminal."""
+    log_level: LogLevel = "info"
+    """The least severe lines that are shown."""

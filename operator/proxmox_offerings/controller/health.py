@@ -1,0 +1,51 @@
+"""What Kubernetes and Prometheus ask the process: /healthz (the event loop answers), /readyz (all objects are known), /metrics."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from proxmox_offerings.controller.metrics import Metrics
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class HealthServer:
+    """Serves until stopped. `port` is the real one after `start`."""
+
+    def __init__(self, *, address: str, port: int, ready: Callable[[], bool], metrics: Metrics) -> None:
+        self.port = port
+        self._address = address
+        self._ready = ready
+        self._metrics = metrics
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._read_metrics),
+            ]
+        )
+        # Nobody waits at the end for connections that a scraper keeps open.
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+
+    async def start(self) -> None:
+        """Listen. Raises OSError if the port is taken."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._address, self.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and close all connections."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if self._ready():
+            return web.Response(text="ok\n")
+        return web.Response(status=503, text="the ProxmoxHosts and Offerings have not been listed yet\n")
+
+    async def _read_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})

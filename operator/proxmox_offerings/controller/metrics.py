@@ -1,0 +1,63 @@
+"""What the operator counts. Where controller-runtime has a metric with the same meaning, its name is used, so that its dashboards work."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+CONTROLLER = "proxmoxhost"
+
+
+class Metrics:
+    """One set of metrics with a registry of its own, so that several operators can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.reconciles = Counter(
+            "controller_runtime_reconcile",
+            "Reconciles by result: success, requeue_after or error.",
+            ("controller", "result"),
+            registry=self.registry,
+        )
+        self.reconcile_seconds = Histogram(
+            "controller_runtime_reconcile_time_seconds",
+            "How long a reconcile takes, reading Proxmox and writing to Kubernetes included.",
+            ("controller",),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.refresh_seconds = Histogram(
+            "proxmox_offerings_refresh_seconds",
+            "How long it takes to read a Proxmox VE cluster, by result: ok or the reason of the failure.",
+            ("result",),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._kube_calls = Counter(
+            "rest_client_requests",
+            "Calls to the Kubernetes API, but for watches, by status code, method and resource.",
+            ("code", "method", "resource"),
+            registry=self.registry,
+        )
+        self._depth = Gauge(
+            "workqueue_depth", "ProxmoxHosts that wait for being looked at.", ("name",), registry=self.registry
+        )
+        self._active = Gauge(
+            "controller_runtime_active_workers",
+            "ProxmoxHosts that are being looked at.",
+            ("controller",),
+            registry=self.registry,
+        )
+
+    def kube_call(self, method: str, resource: str, code: str) -> None:
+        """Count a call to the Kubernetes API."""
+        self._kube_calls.labels(code=code, method=method, resource=resource).inc()
+
+    def watch_queue(self, depth: Callable[[], float], active: Callable[[], float]) -> None:
+        """Read the queue whenever metrics are read."""
+        self._depth.labels(name=CONTROLLER).set_function(depth)
+        self._active.labels(controller=CONTROLLER).set_function(active)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,201 @@
+"""The operator as a process: puts the parts together, starts them in order, and ends them in the opposite one.
+
+Order: credentials, health, the first full list, the workers, the watches. On SIGTERM the watches end first, then the work in hand is abandoned
+where it stands (every reconcile may be), then observers and connections are closed.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import kopf
+import structlog
+
+from proxmox_offerings import __version__
+from proxmox_offerings.controller import logging, watch
+from proxmox_offerings.controller.backoff import Backoff
+from proxmox_offerings.controller.config import Settings
+from proxmox_offerings.controller.health import HealthServer
+from proxmox_offerings.controller.live import LiveObjects
+from proxmox_offerings.controller.metrics import CONTROLLER, Metrics
+from proxmox_offerings.controller.publish import Publisher
+from proxmox_offerings.controller.queue import Requeue, WorkQueue
+from proxmox_offerings.controller.reconcile import MakePlan, Reconciler, Unobserved
+from proxmox_offerings.controller.resync import Resync
+from proxmox_offerings.controller.session import OpenObserver, Session
+from proxmox_offerings.kube.client import KubeClient
+from proxmox_offerings.kube.errors import KubeError
+from proxmox_offerings.kube.hosts import Hosts
+from proxmox_offerings.kube.objects import Ref
+from proxmox_offerings.kube.offerings import Offerings
+from proxmox_offerings.kube.secrets import Secrets
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
+    """Run the operator until SIGTERM, SIGINT or `stop`; returns the exit code: 0 after such an end, 1 if it cannot run."""
+    logging.configure(log_format=settings.log_format, log_level=settings.log_level)
+    from proxmox_offerings.catalogue.plan import plan, unobserved
+    from proxmox_offerings.controller.observing import open_observer
+
+    metrics = Metrics()
+    try:
+        client = await KubeClient.connect(kubeconfig=settings.kubeconfig, counted=metrics.kube_call)
+    except KubeError as problem:
+        log.error("no access to the API server", problem=str(problem))  # noqa: TRY400 - the sentence says it all
+        return 1
+    operator = Operator(
+        settings,
+        client=client,
+        metrics=metrics,
+        open_observer=open_observer,
+        make_plan=plan,
+        unobserved=unobserved,
+    )
+    return await operator.run(stop or asyncio.Event())
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class Operator:
+    """All parts, put together. `client` is closed at the end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: KubeClient,
+        metrics: Metrics,
+        open_observer: OpenObserver,
+        make_plan: MakePlan,
+        unobserved: Unobserved,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._metrics = metrics
+        self._open_observer = open_observer
+        self._secrets = Secrets(client)
+        self._listed = False
+        self._resyncing: asyncio.Task[None] | None = None
+        live = LiveObjects()
+        hosts, offerings = Hosts(client), Offerings(client)
+        self._reconciler = Reconciler(
+            live=live,
+            publisher=Publisher(hosts=hosts, offerings=offerings, live=live, now=now),
+            open_session=self._open_session,
+            make_plan=make_plan,
+            unobserved=unobserved,
+            now=now,
+        )
+        self.queue: WorkQueue[Ref] = WorkQueue(
+            self._reconcile, concurrency=settings.concurrency, failed=self._reconcile_failed
+        )
+        metrics.watch_queue(lambda: len(self.queue), lambda: self.queue.active)
+        self._resync = Resync(
+            hosts=hosts,
+            offerings=offerings,
+            live=live,
+            namespaces=settings.namespaces or (None,),
+            concerned=self.queue.add,
+            backoff=Backoff(),
+        )
+        self._registry = watch.registry_of(
+            client=client, live=live, concerned=self.queue.add, startup=self._start, cleanup=self._stop
+        )
+        self._health = self._health_server()
+
+    @property
+    def health_port(self) -> int | None:
+        """Where health is served, once it is."""
+        return self._health.port if self._health else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that exists is known."""
+        return self._listed
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run until stopped; returns the exit code."""
+        log.info("operator starts", version=__version__, namespaces=self._settings.namespaces or "all")
+        try:
+            if self._health is not None:
+                await self._health.start()
+                log.info("health is served", address=self._settings.health_address, port=self._health.port)
+            await kopf.operator(
+                registry=self._registry,
+                settings=watch.settings_of(),
+                stop_flag=stop,
+                **watch.scope_of(self._settings.namespaces),
+            )
+        except Exception:
+            log.exception("operator failed")
+            return 1
+        else:
+            log.info("operator ended")
+            return 0
+        finally:
+            await self._stop()
+            await self._client.aclose()
+
+    async def _start(self) -> None:
+        await self._resync.until_listed()
+        self._listed = True
+        self.queue.start()
+        self._resyncing = asyncio.create_task(self._resync.keep_listing(), name="resync")
+
+    async def _stop(self) -> None:
+        """May be called again."""
+        if self._resyncing is not None:
+            self._resyncing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._resyncing
+        await self.queue.stop()
+        await self._reconciler.close()
+        if self._health is not None:
+            await self._health.stop()
+
+    async def _reconcile(self, ref: Ref) -> Requeue:
+        began = time.monotonic()
+        try:
+            requeue = await self._reconciler.reconcile(ref)
+        finally:
+            self._metrics.reconcile_seconds.labels(controller=CONTROLLER).observe(time.monotonic() - began)
+        result = "success" if requeue.after is None else "requeue_after"
+        self._metrics.reconciles.labels(controller=CONTROLLER, result=result).inc()
+        return requeue
+
+    def _reconcile_failed(self, ref: Ref, error: Exception, delay: float) -> None:
+        self._metrics.reconciles.labels(controller=CONTROLLER, result="error").inc()
+        log.error(
+            "reconcile failed", namespace=ref.namespace, host=ref.name, retry_in_seconds=round(delay), exc_info=error
+        )
+
+    def _open_session(self, ref: Ref) -> Session:
+        return Session(
+            ref,
+            open_observer=self._open_observer,
+            read_credentials=self._secrets.credentials,
+            on_news=self.queue.add,
+            backoff=Backoff(),
+            observed=self._observed,
+        )
+
+    def _observed(self, result: str, seconds: float) -> None:
+        self._metrics.refresh_seconds.labels(result=result).observe(seconds)
+
+    def _health_server(self) -> HealthServer | None:
+        if self._settings.health_port is None:
+            return None
+        return HealthServer(
+            address=self._settings.health_address,
+            port=self._settings.health_port,
+            ready=lambda: self._listed,
+            metrics=self._metrics,
+        )

@@ -1,0 +1,40 @@
+"""A running operator for each test, over fake clusters and the real API server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.operator.harness import Clock, Clusters, Kube, OperatorThread
+from support.controlplane import Cluster
+
+Start = Callable[[], OperatorThread]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def clusters(clock: Clock) -> Clusters:
+    return Clusters(clock)
+
+
+@pytest.fixture
+def kube(control_plane: Cluster, namespace: str) -> Kube:
+    return Kube(control_plane, namespace)
+
+
+@pytest.fixture
+def start(control_plane: Cluster, namespace: str, clusters: Clusters) -> Iterator[Start]:
+    """Starts an operator for the namespace; whatever runs at the end is ended, and must end well."""
+    running: list[OperatorThread] = []
+
+    def start_one(kubeconfig: Path = control_plane.kubeconfig) -> OperatorThread:
+        operator = OperatorThread(kubeconfig=kubeconfig, namespaces=(namespace,), clusters=clusters).start()
+        running.append(operator)
+        return operator
+
+    yield start_one
+    assert [operator.stop() for operator in running] == [0] * len(running)

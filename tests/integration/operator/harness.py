@@ -1,0 +1,228 @@
+"""The operator in this process, on an event loop and thread of its own, over clusters that tests change under its eyes."""
+
+import asyncio
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from proxmox_offerings.catalogue.plan import plan, unobserved
+from proxmox_offerings.controller.config import Settings
+from proxmox_offerings.controller.metrics import Metrics
+from proxmox_offerings.controller.operator import Operator
+from proxmox_offerings.inventory.snapshot import Snapshot
+from proxmox_offerings.kube.client import KubeClient
+from proxmox_offerings.kube.secrets import Credentials
+from proxmox_offerings.resources import ProxmoxHostSpec
+from support.cluster import ClusterFacts
+from support.controlplane import Cluster
+
+Found = TypeVar("Found")
+PATIENCE = 15.0
+"""Seconds that a condition may take on a busy machine before a test gives up."""
+
+
+def eventually(condition: Callable[[], Found], *, within: float = PATIENCE) -> Found:
+    """The first truthy value of `condition`; fails with the last one, or the last exception, when time is up."""
+    deadline = time.monotonic() + within
+    while True:
+        problem: Exception | None = None
+        try:
+            found = condition()
+        except (AssertionError, LookupError) as error:
+            problem, found = error, None  # type: ignore[assignment]
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s; last: {problem or found!r}") from problem
+        time.sleep(0.03)
+
+
+class Clock:
+    """The wall clock, as far as the operator knows; tests set it."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+class Clusters:
+    """Proxmox VE clusters by endpoint. What stands for one is what the next observation gives, or raises."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.seen: dict[str, ClusterFacts | Exception] = {}
+        self.polls: Counter[str] = Counter()
+        self.opened: defaultdict[str, list[Credentials]] = defaultdict(list)
+        self.open: Counter[str] = Counter()
+        self.news: dict[str, Callable[[], None]] = {}
+
+    def open_observer(
+        self, *, spec: ProxmoxHostSpec, credentials: Credentials, on_news: Callable[[], None]
+    ) -> "FakeObserver":
+        endpoint = spec.endpoints[0]
+        self.opened[endpoint].append(credentials)
+        self.open[endpoint] += 1
+        self.news[endpoint] = on_news
+        return FakeObserver(self, endpoint)
+
+
+class FakeObserver:
+    """Observes one of `Clusters`."""
+
+    def __init__(self, clusters: Clusters, endpoint: str) -> None:
+        self._clusters = clusters
+        self._endpoint = endpoint
+
+    async def observe(self) -> Snapshot:
+        await asyncio.sleep(0)
+        self._clusters.polls[self._endpoint] += 1
+        seen = self._clusters.seen[self._endpoint]
+        if isinstance(seen, Exception):
+            raise seen
+        return replace(seen.snapshot(), observed_at=self._clusters.clock.now(), endpoint=self._endpoint)
+
+    async def aclose(self) -> None:
+        self._clusters.open[self._endpoint] -= 1
+
+
+class OperatorThread:
+    """A running operator. `stop` ends it in good order and gives its exit code."""
+
+    def __init__(self, *, kubeconfig: Path, namespaces: tuple[str, ...], clusters: Clusters) -> None:
+        self._kubeconfig = kubeconfig
+        self._clusters = clusters
+        self._settings = Settings(
+            namespaces=namespaces, health_address="127.0.0.1", health_port=0, log_format="console"
+        )
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Operator]] = Future()
+        self._exit: Future[int] = Future()
+        self._thread = threading.Thread(target=self._run, name="operator")
+
+    def start(self) -> "OperatorThread":
+        self._thread.start()
+        self._loop, self._stop, self.operator = self._started.result(PATIENCE)
+        return self
+
+    def stop(self) -> int:
+        if not self._exit.done():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(PATIENCE)
+        return self._exit.result(0)
+
+    def news(self, endpoint: str) -> None:
+        """As if the slow loop had something new."""
+        self._loop.call_soon_threadsafe(self._clusters.news[endpoint])
+
+    def refresh(self, endpoint: str) -> None:
+        """Have the cluster read once more, and wait until that and what follows from it is done."""
+        before = self._clusters.polls[endpoint]
+        self.news(endpoint)
+        eventually(lambda: self._clusters.polls[endpoint] > before)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until no work is in hand."""
+        eventually(lambda: not len(self.operator.queue) and not self.operator.queue.active)
+
+    def _run(self) -> None:
+        try:
+            self._exit.set_result(asyncio.run(self._main()))
+        except BaseException as error:  # noqa: BLE001 - shown by whoever waits for the result
+            self._exit.set_exception(error)
+            if not self._started.done():
+                self._started.set_exception(error)
+
+    async def _main(self) -> int:
+        client = await KubeClient.connect(kubeconfig=str(self._kubeconfig))
+        operator = Operator(
+            self._settings,
+            client=client,
+            metrics=Metrics(),
+            open_observer=self._clusters.open_observer,
+            make_plan=plan,
+            unobserved=unobserved,
+            now=self._clusters.clock.now,
+        )
+        stop = asyncio.Event()
+        self._started.set_result((asyncio.get_running_loop(), stop, operator))
+        return await operator.run(stop)
+
+
+class Kube:
+    """What a person with kubectl sees and does in one namespace."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self._group = f"/apis/proxmox-offerings.io/v1alpha1/namespaces/{namespace}"
+
+    def secret(self, name: str, token_id: str = "monitor@pve!offerings", token_secret: str = "11111111") -> None:
+        body = {"metadata": {"name": name}, "stringData": {"tokenID": token_id, "tokenSecret": token_secret}}
+        self.kubectl("apply", "-f", "-", body={"apiVersion": "v1", "kind": "Secret", **body})
+
+    def host(self, name: str, **spec: Any) -> str:
+        """Create or change a ProxmoxHost; returns its endpoint."""
+        endpoint = f"https://{name}.{self.namespace}.example.net:8006"
+        terms = {
+            "endpoints": [endpoint],
+            "credentialsSecretRef": {"name": f"{name}-token"},
+            "refreshIntervalSeconds": 3600,
+            "validitySeconds": 14400,
+            "allocation": {
+                "cpu": {"percent": 100},
+                "memory": {"reserved": "0"},
+                "storage": {"reservedPercent": 0},
+            },
+        }
+        body = {
+            "apiVersion": "proxmox-offerings.io/v1alpha1",
+            "kind": "ProxmoxHost",
+            "metadata": {"name": name},
+            "spec": {**terms, **spec},
+        }
+        self.kubectl("apply", "-f", "-", body=body)
+        return endpoint
+
+    def kubectl(self, *arguments: str, body: Any = None, check: bool = True) -> str:
+        import json
+
+        text = None if body is None else json.dumps(body)
+        return self.cluster.kubectl_run("-n", self.namespace, *arguments, input=text, check=check).stdout
+
+    def get_host(self, name: str) -> dict[str, Any]:
+        return self.cluster.api("GET", f"{self._group}/proxmoxhosts/{name}")
+
+    def offerings(self) -> dict[str, dict[str, Any]]:
+        listed = self.cluster.api("GET", f"{self._group}/offerings")
+        return {item["metadata"]["name"]: item for item in listed["items"]}
+
+    def offering(self, name: str) -> dict[str, Any]:
+        return self.offerings()[name]
+
+    def stock(self, name: str) -> tuple[str | None, int | None]:
+        """What an Offering says: stock and available."""
+        status = self.offering(name).get("status", {})
+        return status.get("stock"), status.get("available")
+
+    def condition(self, host: str, kind: str) -> dict[str, Any] | None:
+        conditions = self.get_host(host).get("status", {}).get("conditions", [])
+        return next((condition for condition in conditions if condition["type"] == kind), None)
+
+    def reason(self, host: str) -> str | None:
+        """Why the host is ready or not."""
+        ready = self.condition(host, "Ready")
+        return ready["reason"] if ready else None
+
+    def versions(self) -> dict[str, str]:
+        """The resourceVersion of everything of ours: equal means nothing was written."""
+        hosts = self.cluster.api("GET", f"{self._group}/proxmoxhosts")["items"]
+        objects = [*hosts, *self.offerings().values()]
+        return {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in objects}
