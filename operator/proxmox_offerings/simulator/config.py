@@ -56,7 +56,7 @@ class DiskConfig(Model):
     size: Size
     used: str | None = None
     member_of: str | None = None
-    model: str = "unknown"
+    model: str = "Samsung MZQL21T9HCJR"
 
 
 class GpuConfig(Model):

@@ -71,7 +71,8 @@ async def test_what_lies_on_which_disk_can_be_found(start, browse, describe):
     assert (group["name"], [each["name"] for each in group["children"]]) == ("pve", ["/dev/nvme0n1p3"])
     assert [each["name"] for each in await pve.data("/nodes/pve1/disks/zfs")] == ["tank"]
     [pool] = (await pve.data("/nodes/pve1/disks/zfs/tank"))["children"]
-    assert [leaf["name"] for leaf in pool["children"][0]["children"]] == ["/dev/sda1", "/dev/sdb1"]
+    links = [f"{rows[path]['by_id_link']}-part1" for path in ("/dev/sda", "/dev/sdb")]
+    assert [leaf["name"] for leaf in pool["children"][0]["children"]] == links
     [thin] = await pve.data("/nodes/pve1/disks/lvmthin")
     assert (thin["vg"], thin["lv"]) == ("pve", "data")
     [directory] = await pve.data("/nodes/pve1/disks/directory")

@@ -1,6 +1,7 @@
 """A node's disks, and the pools, volume groups and directories that lie on them (proxmox-api.md 2.6; pve-storage src/PVE/API2/Disks)."""
 
 import uuid
+import zlib
 from collections.abc import Callable
 
 from proxmox_offerings.simulator.config import DiskConfig
@@ -31,7 +32,8 @@ def listing(call: Call) -> object:
             "type": disk.type,
             "size": disk.size,
             "model": disk.model,
-            "serial": f"SIM{number:08d}",
+            "serial": _serial(disk),
+            "by_id_link": _link(disk),
             "vendor": "unknown " if disk.type == "unknown" else "ATA     ",
             "wwn": f"0x5000c500{number:08x}",
             "gpt": 1,
@@ -72,12 +74,12 @@ def zpools(call: Call) -> object:
 
 
 def zpool(call: Call) -> object:
-    """The tree of a pool: itself, a mirror of several disks, and the disks by path (zpool status -P)."""
+    """The tree of a pool: itself, a mirror of several disks, and the disks by the links that the pool was made of (zpool status -P)."""
     name = call.path["name"]
     disks = _groups(call, "ZFS").get(name)
     if disks is None:
         raise missing(f"command '/sbin/zpool status -P {name}' failed: exit code 1")
-    leaves: list[object] = [_vdev(_partition(disk.devpath, 1)) for disk in disks]
+    leaves: list[object] = [_vdev(f"{_link(disk)}-part1") for disk in disks]
     below = leaves if len(disks) == 1 else [_vdev("mirror-0") | {"leaf": 0, "children": leaves}]
     return {
         "name": name,
@@ -89,10 +91,18 @@ def zpool(call: Call) -> object:
     }
 
 
+def _serial(disk: DiskConfig) -> str:
+    return f"S{zlib.crc32(disk.devpath.encode()):010d}"
+
+
+def _link(disk: DiskConfig) -> str:
+    """udev's name for a disk, by which pools are made."""
+    return f"/dev/disk/by-id/{'nvme' if disk.type == 'nvme' else 'ata'}-{disk.model.replace(' ', '_')}_{_serial(disk)}"
+
+
 def _partition(device: str, number: int) -> str:
-    """The kernel puts a "p" between a name that ends in a digit and the number, udev's links by identity a "-part"."""
-    between = "-part" if "/by-id/" in device else "p" if device[-1].isdigit() else ""
-    return f"{device}{between}{number}"
+    """The kernel puts a "p" between a name that ends in a digit and the number."""
+    return f"{device}{'p' if device[-1].isdigit() else ''}{number}"
 
 
 def _vdev(name: str) -> dict[str, object]:
