@@ -27,8 +27,6 @@ class NoSuchThingError(Exception):
 class ChangingCluster(Cluster):
     """A cluster to which things happen. All raise NoSuchThingError where they name something unknown or impossible."""
 
-    # guests ----------------------------------------------------------------------------------------------------------------------------------
-
     def start_guest(self, vmid: int) -> None:
         """Start it; what was pending becomes so."""
         guest = self._guest(vmid)
@@ -71,8 +69,6 @@ class ChangingCluster(Cluster):
     def finish_migration(self, vmid: int, target: str) -> None:
         self._node(target)
         self._update_guest(self._guest(vmid), {"lock": None, "node": target})
-
-    # nodes -----------------------------------------------------------------------------------------------------------------------------------
 
     def kill_node(self, name: str) -> None:
         """The node is gone without a word: its last report stays for `expiry`."""
@@ -119,8 +115,6 @@ class ChangingCluster(Cluster):
         """Let time pass at once."""
         self._ahead += seconds
 
-    # storages and rights ---------------------------------------------------------------------------------------------------------------------
-
     def fill_storage(self, storage: str, used: Size, *, node: str | None = None) -> None:
         """Set the used bytes: of the whole of a shared storage, or of a local one on `node` (absent: on all)."""
         for mount in self._mounts(storage, node):
@@ -159,12 +153,10 @@ class ChangingCluster(Cluster):
                 )
 
     def set_acls(self, token: str, acls: list[AclConfig], *, user_acls: list[AclConfig] | None = None) -> None:
-        """Replace the rules of a token; those of its user too where given, else they stay what they were."""
+        """Replace the rules of a token, and those of its user where given; a user whose rules are its token's goes on following it."""
         user = self._user(token)
-        keep = user.acls if user.user_acls is None else user.user_acls
-        self.users[token] = user.model_copy(
-            update={"acls": acls, "user_acls": keep if user_acls is None else user_acls}
-        )
+        changes = {"acls": acls} if user_acls is None else {"acls": acls, "user_acls": user_acls}
+        self.users[token] = user.model_copy(update=changes)
         self._access.clear()
 
     def set_secret(self, token: str, secret: str) -> None:

@@ -109,8 +109,6 @@ class Cluster:
         """Once the HA manager had something to do, it tells about nodes for ever (proxmox-api.md 2.1)."""
         self._access: dict[tuple[str, Version], Access] = {}
 
-    # what is so ------------------------------------------------------------------------------------------------------------------------------
-
     @property
     def now(self) -> float:
         return self._clock() + self._ahead

@@ -99,8 +99,6 @@ class Simulator(ChangingCluster):
         await asyncio.gather(*(server.close() for server in self._servers.values()))
         self._servers.clear()
 
-    # for clients -----------------------------------------------------------------------------------------------------------------------------
-
     @property
     def endpoints(self) -> list[str]:
         """The base addresses of all nodes, "https://127.0.0.1:PORT", the dead ones too."""
@@ -122,8 +120,6 @@ class Simulator(ChangingCluster):
     @property
     def token_secret(self) -> str:
         return self.secret(self.token_id)
-
-    # what is done to it ----------------------------------------------------------------------------------------------------------------------
 
     def kill_node(self, name: str) -> None:
         super().kill_node(name)
@@ -153,8 +149,6 @@ class Simulator(ChangingCluster):
     def _issue(self, node: str, leaf: Leaf) -> Leaf:
         self.fingerprints[node] = leaf.fingerprint
         return leaf
-
-    # answering -------------------------------------------------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest, node: Node) -> Reply:
         path = request.path.removeprefix(PREFIX)
