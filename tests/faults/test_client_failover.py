@@ -96,7 +96,10 @@ async def test_all_endpoints_dead_is_one_sentence() -> None:
 
 
 async def test_a_name_that_does_not_resolve_is_a_failed_connection() -> None:
-    async with simulated(presets.standalone()) as cluster, client_of(cluster, endpoints=["https://does-not-exist.invalid:8006"]) as client:
+    async with (
+        simulated(presets.standalone()) as cluster,
+        client_of(cluster, endpoints=["https://does-not-exist.invalid:8006"]) as client,
+    ):
         with pytest.raises(ConnectionFailed):
             await client.version()
 
@@ -126,7 +129,10 @@ async def test_never_more_than_two_calls_at_once_for_a_node() -> None:
 
 
 async def test_hanging_nodes_do_not_hold_up_what_the_entry_node_answers() -> None:
-    async with simulated(presets.mixed(nodes=12, guests=20)) as cluster, client_of(cluster, endpoints=[cluster.endpoints[0]]) as client:
+    async with (
+        simulated(presets.mixed(nodes=12, guests=20)) as cluster,
+        client_of(cluster, endpoints=[cluster.endpoints[0]]) as client,
+    ):
         cluster.add_fault(Fault(path="/nodes/*", hang=True))
         stuck = [asyncio.create_task(client.node_status(node)) for node in cluster.nodes for _ in range(2)]
         async with asyncio.timeout(5):
@@ -140,7 +146,10 @@ async def test_hanging_nodes_do_not_hold_up_what_the_entry_node_answers() -> Non
 
 async def test_each_attempt_is_counted() -> None:
     seen: list[tuple[str, str]] = []
-    async with simulated(presets.demo()) as cluster, client_of(cluster, on_call=lambda label, result, _: seen.append((label, result))) as client:
+    async with (
+        simulated(presets.demo()) as cluster,
+        client_of(cluster, on_call=lambda label, result, _: seen.append((label, result))) as client,
+    ):
         await client.version()
         cluster.add_fault(Fault(path="/nodes/*", status=596, count=1))
         with pytest.raises(CallFailed):

@@ -1,0 +1,107 @@
+"""The guest configurations that counting needs, read once and again with each slow loop.
+
+A configuration is read again at once when the guest's row changes (started, moved, resized), because what changed a guest may have given it a
+card. One that cannot be read is None, never a guess; it is tried again with each turn, without waiting for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from proxmox_offerings.inventory.gathered import Configs, WantedConfig
+from proxmox_offerings.observation.slow import INTERVALS_BELIEVED
+from proxmox_offerings.proxmox.answers import GuestConfig, GuestKind, GuestRow
+from proxmox_offerings.proxmox.client import ProxmoxClient
+from proxmox_offerings.proxmox.errors import ObservationError
+
+Place = tuple[int, str]
+"""vmid and node: a guest that migrates may be listed on two."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    """`state` is what the guest's row said when `configs` was asked for; `at` None: never read well."""
+
+    state: Hashable
+    pending: bool
+    configs: tuple[GuestConfig, ...] = ()
+    at: float | None = None
+    read: asyncio.Task[None] | None = None
+
+
+class GuestConfigs:
+    """What is known of guests' configurations."""
+
+    def __init__(self, *, client: ProxmoxClient, interval: float, monotonic: Callable[[], float]) -> None:
+        self._client = client
+        self._believed = INTERVALS_BELIEVED * interval
+        self._monotonic = monotonic
+        self._entries: dict[Place, _Entry] = {}
+        self._unfinished: set[asyncio.Task[None]] = set()
+
+    def notice(self, wanted: Iterable[WantedConfig], guests: Iterable[GuestRow]) -> list[asyncio.Task[None]]:
+        """Forget what is not wanted any more, and begin to read what is not known.
+
+        Returns the reads worth waiting for: of guests that are new, or whose row changed.
+        """
+        states = {
+            (guest.vmid, guest.node): (guest.kind, guest.status, guest.maxcpu, guest.maxmem, guest.template)
+            for guest in guests
+        }
+        entries, urgent = {}, []
+        for want in wanted:
+            place = (want.vmid, want.node)
+            state, entry = states.get(place), self._entries.get(place)
+            if entry is None or entry.state != state or (want.pending and not entry.pending):
+                entry = _Entry(state=state, pending=want.pending)
+                urgent.append(self._begin(want, entry))
+            elif entry.at is None:
+                self._begin(want, entry)
+            entries[place] = entry
+        self._entries = entries
+        return urgent
+
+    async def read_again(self, wanted: Iterable[WantedConfig]) -> None:
+        """Read all that is wanted and known of, whether it was read before or not."""
+        reads = [
+            self._begin(want, entry)
+            for want in wanted
+            if (entry := self._entries.get((want.vmid, want.node))) is not None
+        ]
+        await asyncio.gather(*reads)
+
+    def known(self, wanted: Iterable[WantedConfig]) -> Configs:
+        """vmid -> its configurations, on all nodes that list it; None where one of them is not known."""
+        since = self._monotonic() - self._believed
+        found: dict[int, tuple[GuestConfig, ...] | None] = {}
+        for want in wanted:
+            entry = self._entries.get((want.vmid, want.node))
+            before = found.get(want.vmid, ())
+            known = entry is not None and entry.at is not None and entry.at >= since
+            found[want.vmid] = (*before, *entry.configs) if known and entry and before is not None else None
+        return found
+
+    async def aclose(self) -> None:
+        """End the reads under way."""
+        unfinished = tuple(self._unfinished)
+        for read in unfinished:
+            read.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+
+    def _begin(self, want: WantedConfig, entry: _Entry) -> asyncio.Task[None]:
+        if entry.read is None or entry.read.done():
+            entry.read = asyncio.create_task(self._read(want, entry))
+            self._unfinished.add(entry.read)
+            entry.read.add_done_callback(self._unfinished.discard)
+        return entry.read
+
+    async def _read(self, want: WantedConfig, entry: _Entry) -> None:
+        kind = cast("GuestKind", want.kind)
+        try:
+            configs = [await self._client.guest_config(want.node, kind, want.vmid, current=True)]
+            if want.pending:
+                configs.append(await self._client.guest_config(want.node, kind, want.vmid, current=False))
+        except ObservationError:
+            return  # what was read before stays believed for a while; `known` says None after that
+        entry.configs, entry.at = tuple(configs), self._monotonic()

@@ -1,0 +1,109 @@
+"""Reading one node: hardware, network, storages, disks and templates, each call on its own, so that one that fails spoils only itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, cast
+
+from proxmox_offerings.inventory.gathered import NodeReading
+from proxmox_offerings.observation.memory import Memory
+from proxmox_offerings.proxmox.answers import Volume
+from proxmox_offerings.proxmox.client import ProxmoxClient
+from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, ObservationError
+
+NODE_DOES_NOT_ANSWER = range(595, 600)
+"""The entry node's answers for a node that is dead or hangs (proxmox-api.md 2.9)."""
+
+
+class NodeReader:
+    """One node since it last started: what its calls answered. `uptime` is what its row said then."""
+
+    def __init__(self, *, client: ProxmoxClient, node: str, uptime: int | None, monotonic: Callable[[], float]) -> None:
+        self._client = client
+        self._node = node
+        self._uptime = uptime
+        self._monotonic = monotonic
+        self._answers = Memory()
+        self._pci_failure: str | None = None
+
+    async def read(self, *, volumes: Iterable[tuple[str, str]]) -> None:
+        """Ask everything once. `volumes`: (storage, content) whose files this node shall list.
+
+        The node's status comes first: where the node does not answer even that, nothing else is tried. Storages are probed beside the rest,
+        because one dead storage holds up the call for half a minute.
+        """
+        pairs = tuple(volumes)
+        self._answers.keep(frozenset({"status", "storages", "interfaces", "pci", "disks", "disks behind", *pairs}))
+        failure = await self._keep("status", self._client.node_status(self._node))
+        if _node_is_silent(failure):
+            self._pci_failure = "the node does not answer"
+            return
+        await asyncio.gather(self._read_hardware(), self._read_storages(pairs), self._read_disks())
+
+    def reading(self, *, since: float) -> NodeReading | None:
+        """What came at or after `since`; None where nothing did."""
+        if not any(self._answers.believed(since=since)):
+            return None
+
+        def answer(call: str) -> Any:
+            return self._answers.get(call, since=since)
+
+        storages, pci = answer("storages"), answer("pci")
+        return NodeReading(
+            uptime=self._uptime,
+            status=answer("status"),
+            storages=storages,
+            storage_used={storage.storage: storage.used for storage in storages or () if storage.used is not None},
+            interfaces=answer("interfaces"),
+            pci=pci,
+            pci_failure=self._pci_failure if pci is None else None,
+            disks=answer("disks"),
+            disks_behind=answer("disks behind"),
+            volumes=self._volumes(since),
+        )
+
+    def _volumes(self, since: float) -> dict[str, tuple[Volume, ...] | None]:
+        found: dict[str, tuple[Volume, ...] | None] = {}
+        for call in self._answers.believed(since=since):
+            if isinstance(call, tuple):
+                storage, _ = call
+                volumes = cast("tuple[Volume, ...]", self._answers.get(call, since=since))
+                found[storage] = tuple(sorted({*(found.get(storage) or ()), *volumes}, key=lambda volume: volume.volid))
+        return dict(sorted(found.items()))
+
+    async def _read_hardware(self) -> None:
+        await self._keep("interfaces", self._client.interfaces(self._node))
+        self._pci_failure = _phrase(await self._keep("pci", self._client.pci_devices(self._node)))
+
+    async def _read_storages(self, volumes: tuple[tuple[str, str], ...]) -> None:
+        failure = await self._keep("storages", self._client.node_storages(self._node))
+        if _node_is_silent(failure):
+            return
+        for storage, content in volumes:
+            await self._keep((storage, content), self._client.volumes(self._node, storage, content))
+
+    async def _read_disks(self) -> None:
+        if await self._keep("disks", self._client.disks(self._node)) is None:
+            disks = cast("Any", self._answers.get("disks", since=0)) or ()
+            await self._keep("disks behind", self._client.disks_behind(self._node, disks))
+
+    async def _keep(self, call: str | tuple[str, str], asked: Awaitable[object]) -> ObservationError | None:
+        try:
+            self._answers.put(call, await asked, at=self._monotonic())
+        except ObservationError as failure:
+            return failure
+        return None
+
+
+def _node_is_silent(failure: ObservationError | None) -> bool:
+    if isinstance(failure, CallFailed):
+        return failure.status in NODE_DOES_NOT_ANSWER
+    return isinstance(failure, ConnectionFailed)
+
+
+def _phrase(failure: ObservationError | None) -> str | None:
+    if failure is None:
+        return None
+    if isinstance(failure, CallFailed) and failure.status == 403:
+        return "the token may not list its PCI devices"
+    status = failure.status if isinstance(failure, CallFailed) else None
+    return "its PCI devices could not be read" + (f" (HTTP {status})" if status else "")
