@@ -14,6 +14,7 @@ import kopf
 import structlog
 
 from proxmox_offerings import __version__
+from proxmox_offerings.catalogue.plan import plan, unobserved
 from proxmox_offerings.controller import logging, watch
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.config import Settings
@@ -31,6 +32,7 @@ from proxmox_offerings.kube.hosts import Hosts
 from proxmox_offerings.kube.objects import Ref
 from proxmox_offerings.kube.offerings import Offerings
 from proxmox_offerings.kube.secrets import Secrets
+from proxmox_offerings.observation.connect import open_observer
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +40,6 @@ log = structlog.get_logger(__name__)
 async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
     """Run the operator until SIGTERM, SIGINT or `stop`; returns the exit code: 0 after such an end, 1 if it cannot run."""
     logging.configure(log_format=settings.log_format, log_level=settings.log_level)
-    from proxmox_offerings.catalogue.plan import plan, unobserved
-    from proxmox_offerings.controller.observing import open_observer
-
     metrics = Metrics()
     try:
         client = await KubeClient.connect(kubeconfig=settings.kubeconfig, counted=metrics.kube_call)
@@ -151,7 +150,7 @@ class Operator:
         self._resyncing = asyncio.create_task(self._resync.keep_listing(), name="resync")
 
     async def _stop(self) -> None:
-        """May be called again."""
+        """End all that `_start` started. May be called again."""
         if self._resyncing is not None:
             self._resyncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -181,8 +180,8 @@ class Operator:
         return Session(
             ref,
             open_observer=self._open_observer,
-            read_credentials=self._secrets.credentials,
-            on_news=self.queue.add,
+            read_token=self._secrets.token,
+            on_news=self.queue.add_after,
             backoff=Backoff(),
             observed=self._observed,
         )

@@ -9,15 +9,15 @@ import hashlib
 import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.problems import SUSPENDED, Problem
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.kube.objects import Ref
-from proxmox_offerings.kube.secrets import Credentials
 from proxmox_offerings.proxmox.errors import ObservationError
-from proxmox_offerings.resources import Location, ProxmoxHostSpec, Stock, StockPolicy
+from proxmox_offerings.proxmox.token import Token
+from proxmox_offerings.resources import ProxmoxHostSpec, Stock
 
 
 class Observer(Protocol):
@@ -29,13 +29,15 @@ class Observer(Protocol):
 
 
 class OpenObserver(Protocol):
-    """Makes an observer; nothing is read yet. `on_news` is called when what was observed is worth reading again at once."""
+    """Makes an observer; nothing is read yet. `on_news` is called when it is worth observing again before it is time."""
 
-    def __call__(self, *, spec: ProxmoxHostSpec, credentials: Credentials, on_news: Callable[[], None]) -> Observer: ...
+    def __call__(self, *, spec: ProxmoxHostSpec, token: Token, on_news: Callable[[], None]) -> Observer: ...
 
 
-ReadCredentials = Callable[[str, str], Awaitable[Credentials]]
-"""Namespace and name of the Secret -> the token (kube.secrets.Secrets.credentials)."""
+ReadToken = Callable[[str, str], Awaitable[Token]]
+"""Namespace and name of the Secret -> the token (kube.secrets.Secrets.token)."""
+NEWS_SECONDS: Final = 1.0
+"""News is waited for this long, so that what comes together (the nodes of a cluster, one after another) is read together."""
 
 Observed = Callable[[str, float], None]
 """Told of each reading of Proxmox: "ok" or the reason of the failure, and how many seconds it took."""
@@ -49,8 +51,8 @@ class Session:
         ref: Ref,
         *,
         open_observer: OpenObserver,
-        read_credentials: ReadCredentials,
-        on_news: Callable[[Ref], None],
+        read_token: ReadToken,
+        on_news: Callable[[Ref, float], None],
         backoff: Backoff,
         observed: Observed = lambda *_: None,
     ) -> None:
@@ -59,12 +61,13 @@ class Session:
         self.problem: Problem | None = None
         self.stocks: dict[str, Stock] = {}
         self._open_observer = open_observer
-        self._read_credentials = read_credentials
+        self._read_token = read_token
         self._on_news = on_news
         self._backoff = backoff
         self._observed = observed
         self._observer: Observer | None = None
-        self._opened_for: tuple[ProxmoxHostSpec, Credentials] | None = None
+        self._opened_for: tuple[object, Token] | None = None
+        self._news_came = False
         self._looked_at: ProxmoxHostSpec | None = None
         self._due = -math.inf
 
@@ -118,7 +121,8 @@ class Session:
         else:
             self._observed("ok", clock() - began)
             self.problem = None
-            self._due = self._next_beat(spec)
+            # News that came during this reading may or may not be in it.
+            self._due = min(self._next_beat(spec), clock() + NEWS_SECONDS if self._news_came else math.inf)
 
     def used(self) -> None:
         """What is known was good for a plan: the next failure is a first one again."""
@@ -142,12 +146,13 @@ class Session:
             await observer.aclose()
 
     async def _observe(self, spec: ProxmoxHostSpec) -> None:
-        credentials = await self._read_credentials(self.ref.namespace, spec.credentials_secret_ref.name)
-        wanted = (_read_by_observer(spec), credentials)
+        token = await self._read_token(self.ref.namespace, spec.credentials_secret_ref.name)
+        wanted = (_read_by_observer(spec), token)
         if self._observer is None or self._opened_for != wanted:
             await self.close()
-            self._observer = self._open_observer(spec=spec, credentials=credentials, on_news=self._news)
+            self._observer = self._open_observer(spec=spec, token=token, on_news=self._news)
             self._opened_for = wanted
+        self._news_came = False
         self.snapshot = await self._observer.observe()
 
     async def _another_place(self) -> None:
@@ -158,9 +163,11 @@ class Session:
         self._backoff.reset()
 
     def _news(self) -> None:
+        """What is wrong is not mended by news; then the observer is asked again before long anyway."""
+        self._news_came = True
         if self.problem is None:
-            self._due = -math.inf
-            self._on_news(self.ref)
+            self._due = min(self._due, asyncio.get_running_loop().time() + NEWS_SECONDS)
+            self._on_news(self.ref, NEWS_SECONDS)
 
     def _next_beat(self, spec: ProxmoxHostSpec) -> float:
         """The next moment of this host's own rhythm: all hosts together are spread over the interval."""
@@ -174,15 +181,6 @@ def _place(spec: ProxmoxHostSpec) -> tuple[object, ...]:
     return (spec.endpoints, spec.tls)
 
 
-def _read_by_observer(spec: ProxmoxHostSpec) -> ProxmoxHostSpec:
-    """The spec without what decides only how often is read and what is made of it."""
-    return spec.model_copy(
-        update={
-            "refresh_interval_seconds": 60,
-            "validity_seconds": 600,
-            "suspend": False,
-            "location": Location(),
-            "stock": StockPolicy(),
-            "tiers": (),
-        }
-    )
+def _read_by_observer(spec: ProxmoxHostSpec) -> object:
+    """What an observer is made for (observation.connect.open_observer); all the rest of the spec is made of what it saw."""
+    return (_place(spec), spec.inventory_interval_seconds, spec.allocation.storage.accounting)

@@ -2,23 +2,15 @@
 
 import base64
 import binascii
-from dataclasses import dataclass, field
 from typing import Final
 
 from proxmox_offerings.kube.client import KubeClient, path_of
 from proxmox_offerings.kube.errors import Forbidden, NotFound
 from proxmox_offerings.proxmox.errors import CredentialsMissing
+from proxmox_offerings.proxmox.token import Token
 
 TOKEN_ID: Final = "tokenID"  # noqa: S105 - the key's name
 TOKEN_SECRET: Final = "tokenSecret"  # noqa: S105 - the key's name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """A Proxmox VE API token. `token_id` is "user@realm!name"; the secret does not show in a repr."""
-
-    token_id: str
-    token_secret: str = field(repr=False)
 
 
 class Secrets:
@@ -27,8 +19,8 @@ class Secrets:
     def __init__(self, client: KubeClient) -> None:
         self._client = client
 
-    async def credentials(self, namespace: str, name: str) -> Credentials:
-        """The token in Secret `name`. Raises CredentialsMissing if the Secret or one of its two keys is missing or unreadable, KubeError."""
+    async def token(self, namespace: str, name: str) -> Token:
+        """The token in Secret `name`. Raises CredentialsMissing if the Secret or one of its two keys is missing or cannot be one, KubeError."""
         path = path_of(prefix="/api/v1", plural="secrets", namespace=namespace, name=name)
         try:
             secret = await self._client.request("GET", path)
@@ -41,7 +33,7 @@ class Secrets:
                 f"the operator may not read Secret {name}: grant its service account the verb get on Secrets of namespace {namespace}"
             ) from None
         data = secret.get("data") or {}
-        return Credentials(token_id=_text(data, TOKEN_ID, name), token_secret=_text(data, TOKEN_SECRET, name))
+        return Token(id=_text(data, TOKEN_ID, name), secret=_text(data, TOKEN_SECRET, name))
 
 
 def _text(data: dict[str, str], key: str, name: str) -> str:
@@ -49,7 +41,7 @@ def _text(data: dict[str, str], key: str, name: str) -> str:
         text = base64.b64decode(data.get(key) or "", validate=True).decode("ascii").strip()
     except (binascii.Error, UnicodeDecodeError):
         text = ""
-    if not text or not text.isprintable():
+    if not text:
         what = 'the token\'s full name, "user@realm!name"' if key == TOKEN_ID else "the token's secret"
         raise CredentialsMissing(f"Secret {name} has no usable key {key}: put {what} there")
     return text

@@ -1,6 +1,7 @@
 """The operator in this process, on an event loop and thread of its own, over clusters that tests change under its eyes."""
 
 import asyncio
+import json
 import threading
 import time
 from collections import Counter, defaultdict
@@ -17,7 +18,7 @@ from proxmox_offerings.controller.metrics import Metrics
 from proxmox_offerings.controller.operator import Operator
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.kube.client import KubeClient
-from proxmox_offerings.kube.secrets import Credentials
+from proxmox_offerings.proxmox.token import Token
 from proxmox_offerings.resources import ProxmoxHostSpec
 from support.cluster import ClusterFacts
 from support.controlplane import Cluster
@@ -60,15 +61,13 @@ class Clusters:
         self.clock = clock
         self.seen: dict[str, ClusterFacts | Exception] = {}
         self.polls: Counter[str] = Counter()
-        self.opened: defaultdict[str, list[Credentials]] = defaultdict(list)
+        self.opened: defaultdict[str, list[Token]] = defaultdict(list)
         self.open: Counter[str] = Counter()
         self.news: dict[str, Callable[[], None]] = {}
 
-    def open_observer(
-        self, *, spec: ProxmoxHostSpec, credentials: Credentials, on_news: Callable[[], None]
-    ) -> "FakeObserver":
+    def open_observer(self, *, spec: ProxmoxHostSpec, token: Token, on_news: Callable[[], None]) -> "FakeObserver":
         endpoint = spec.endpoints[0]
-        self.opened[endpoint].append(credentials)
+        self.opened[endpoint].append(token)
         self.open[endpoint] += 1
         self.news[endpoint] = on_news
         return FakeObserver(self, endpoint)
@@ -153,7 +152,10 @@ class OperatorThread:
         )
         stop = asyncio.Event()
         self._started.set_result((asyncio.get_running_loop(), stop, operator))
-        return await operator.run(stop)
+        code = await operator.run(stop)
+        # TLS connections that were cut are closed by callbacks; a loop that ends before would leave their sockets to the garbage collector.
+        await asyncio.sleep(0.2)
+        return code
 
 
 class Kube:
@@ -192,8 +194,6 @@ class Kube:
         return endpoint
 
     def kubectl(self, *arguments: str, body: Any = None, check: bool = True) -> str:
-        import json
-
         text = None if body is None else json.dumps(body)
         return self.cluster.kubectl_run("-n", self.namespace, *arguments, input=text, check=check).stdout
 

@@ -38,7 +38,9 @@ def test_an_edit_by_hand_is_undone(
 ) -> None:
     def said() -> dict:
         offering = kube.offering("fra1-small")
-        status = {key: value for key, value in offering["status"].items() if key not in ("observedGeneration", "conditions")}
+        status = {
+            key: value for key, value in offering["status"].items() if key not in ("observedGeneration", "conditions")
+        }
         return {"spec": offering["spec"], "status": status} | {
             key: offering["metadata"].get(key) for key in ("labels", "ownerReferences")
         }

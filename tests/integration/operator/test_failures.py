@@ -104,7 +104,7 @@ def test_a_rotated_token_is_used_with_the_next_refresh(kube: Kube, clusters: Clu
     eventually(lambda: kube.reason("fra1") == "Observed")
     kube.secret("fra1-token", token_secret="22222222")
     operator.refresh(endpoint)
-    assert [credentials.token_secret for credentials in clusters.opened[endpoint]] == ["11111111", "22222222"]
+    assert [token.secret for token in clusters.opened[endpoint]] == ["11111111", "22222222"]
     assert clusters.open[endpoint] == 1
 
 
