@@ -329,8 +329,9 @@ async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
         raise CallFailed(f"{what} in an encoding that was not asked for")
     inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     parts, size = [], 0
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # as all asynchronous transports give
     try:
-        async for raw in response.aiter_raw():
+        async for raw in response.stream:
             part = inflate.decompress(raw, most - size + 1) if inflate else raw
             size += len(part)
             if size > most:

@@ -1,6 +1,7 @@
 """Single values, in all the types in which the server writes them."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,9 @@ LARGEST = 2**63 - 1
 """No count, size or time of the API is larger."""
 
 Row = Mapping[str, Any]
+
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(e[+]?[0-9]{1,2})?")
+"""As Perl writes one; Python's own reading would also take "nan", "1_000" and digits of other scripts."""
 
 
 class Nonsense(Exception):  # a condition, like the errors that are shown
@@ -36,10 +40,9 @@ def number(row: Row, key: str) -> float | int | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        try:
-            value = int(value) if value.isdecimal() and value.isascii() else float(value)
-        except ValueError:
-            raise Nonsense(f"{key} is not a number") from None
+        if not _NUMBER.fullmatch(value):
+            raise Nonsense(f"{key} is not a number")
+        value = int(value) if value.isdecimal() else float(value)
     if type(value) not in {int, float} or not 0 <= value <= LARGEST:  # bool is no number, NaN compares with nothing
         raise Nonsense(f"{key} is not a number that can be")
     return value
@@ -94,8 +97,7 @@ def units(value: str, factors: Mapping[str, int]) -> int | None:
     """Bytes of "32G" or "528K"; a fraction of a byte counts as one. None where it is no size."""
     unit = value[-1:].upper()
     factor, digits = (factors[unit], value[:-1]) if unit in factors else (1, value)
-    try:
-        size = float(digits) * factor
-    except ValueError:
+    if not _NUMBER.fullmatch(digits):
         return None
-    return math.ceil(size) if 0 <= size <= LARGEST else None
+    size = int(digits) * factor if digits.isdecimal() else math.ceil(float(digits) * factor)
+    return size if size <= LARGEST else None
