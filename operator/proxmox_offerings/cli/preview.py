@@ -85,13 +85,13 @@ async def _preview(manifest: HostManifest) -> Preview:
     from proxmox_offerings.catalogue.plan import plan  # noqa: PLC0415 - `--help` must not wait for this
     from proxmox_offerings.observation.connect import observe_once  # noqa: PLC0415
     from proxmox_offerings.proxmox.errors import ObservationError  # noqa: PLC0415
-    from proxmox_offerings.proxmox.transport import Token  # noqa: PLC0415
+    from proxmox_offerings.proxmox.token import Token  # noqa: PLC0415
 
     host, name = manifest.host, manifest.host.metadata.name
     if host.spec.suspend:
         click.echo(f"{name}: suspended; the operator would not refresh these", err=True)
-    token = Token(id=manifest.credentials.token_id, secret=manifest.credentials.token_secret)
     try:
+        token = Token(id=manifest.credentials.token_id, secret=manifest.credentials.token_secret)
         snapshot = await observe_once(spec=host.spec, token=token, on_progress=lambda text: _progress(name, text))
         planned = plan(host=host, snapshot=snapshot, past={})
     except ObservationError as problem:
