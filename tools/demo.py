@@ -64,20 +64,8 @@ class Demo:
         before = self._statuses()
         say("Selling: ten guests with 4 vCPUs and 16 GiB each are created on pve1 and pve2 of the simulated cluster.")
         for node, vmid in (("pve1", 200), ("pve2", 210)):
-            self._act(
-                "add-guest",
-                str(vmid),
-                "--node",
-                node,
-                "--cpu",
-                "4",
-                "--memory",
-                "16Gi",
-                "--disk",
-                "50Gi",
-                "--count",
-                "5",
-            )
+            size = ("--cpu", "4", "--memory", "16Gi", "--disk", "50Gi", "--storage", "local-lvm")
+            self._act("add-guest", str(vmid), "--node", node, *size, "--count", "5")
         self._wait_for("less stock", lambda said: said["fra1-large"]["available"] < before["fra1-large"]["available"])
         self.show()
 
@@ -149,7 +137,7 @@ class Demo:
     def _wait_for(self, what: str, seen: Callable[[Statuses], bool]) -> None:
         began = time.monotonic()
         self._wait(what, lambda: seen(self._statuses()))
-        print(f"({what}: {time.monotonic() - began:.0f} s)\n", flush=True)
+        print(f"({what}: {time.monotonic() - began:.1f} s)\n", flush=True)
 
     def _wait(self, what: str, reached: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE
