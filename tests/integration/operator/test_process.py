@@ -1,0 +1,170 @@
+"""The operator as it is deployed: a process with its own account, stopped by signals, asked for its health."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from integration.operator.conftest import Start
+from integration.operator.harness import Clusters, Kube, eventually
+from integration.operator.test_publishing import selling
+from proxmox_offerings.simulator import presets
+from proxmox_offerings.simulator.config import Behaviour
+from proxmox_offerings.simulator.simulator import Simulator
+from support.controlplane import ROOT, Cluster
+
+ACCOUNT = "system:serviceaccount:proxmox-offerings:proxmox-offerings"
+
+
+@pytest.fixture
+def account(control_plane: Cluster) -> Path:
+    """A kubeconfig of the operator's account, with no rights but those that the manifests grant."""
+    rights = [
+        document
+        for document in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text(encoding="utf-8"))
+        if document["kind"].startswith("ClusterRole")
+    ]
+    for document in rights:
+        control_plane.kubectl_run("apply", "-f", "-", input=json.dumps(document))
+    return control_plane.user_kubeconfig(ACCOUNT)
+
+
+class Process:
+    """`proxmox-offerings run`."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+        self.log = log
+        flags = ["--namespace", namespace, "--health-address", "127.0.0.1", "--health-port", "0"]
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "error::ResourceWarning", "-m", "proxmox_offerings", "run", *flags],
+                env=os.environ | {"KUBECONFIG": str(kubeconfig), "PROXMOX_OFFERINGS_LOG_FORMAT": "json"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def port(self) -> int:
+        found = eventually(lambda: re.search(r'"port": (\d+)', self.log.read_text(encoding="utf-8")))
+        return int(found[1])
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode()
+
+    def wait(self) -> int:
+        return self._process.wait(15)
+
+    def end(self, sent: signal.Signals = signal.SIGTERM, *, within: float = 10) -> int:
+        if self._process.poll() is None:
+            self._process.send_signal(sent)
+        try:
+            return self._process.wait(within)
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+def process(account: Path, namespace: str, tmp_path: Path) -> Iterator[Process]:
+    running = Process(account, namespace, tmp_path / "log")
+    yield running
+    running.end()
+
+
+def test_the_manifests_grant_what_is_needed(kube: Kube, clusters: Clusters, account: Path, start: Start) -> None:
+    """Publishing, repairing, deleting: all with the rights of the deployed account."""
+    selling(kube, clusters)
+    start(account)
+    eventually(lambda: kube.reason("fra1") == "Observed")
+    kube.kubectl("patch", "offering", "fra1-small", "--type=merge", "-p", '{"spec":{"storageClass":"nvme"}}')
+    eventually(lambda: "storageClass" not in kube.offering("fra1-small")["spec"])
+    kube.host("fra1", tiers=[])
+    eventually(lambda: "fra1-small" not in kube.offerings())
+
+
+def test_the_manifests_are_accepted_as_a_whole(control_plane: Cluster) -> None:
+    rendered = control_plane.kubectl_run("kustomize", ROOT / "manifests").stdout
+    kinds = {document["kind"] for document in yaml.safe_load_all(rendered)}
+    assert kinds == {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Deployment"}
+    for document in yaml.safe_load_all(rendered):
+        if document["kind"] in ("Deployment", "ClusterRole"):
+            document["metadata"].pop("namespace", None)
+            # Only the namespace of the deployed operator is not there.
+            control_plane.kubectl_run(
+                "apply", "--dry-run=server", "--validate=strict", "-n", "default", "-f", "-", input=json.dumps(document)
+            )
+
+
+def test_from_a_simulated_cluster_to_offerings_and_a_clean_end(kube: Kube, process: Process) -> None:
+    """The real command with its real parts; SIGTERM ends it within seconds, with exit code 0 and no secret in its log."""
+    config = presets.standalone()
+
+    async def watched() -> None:
+        async with Simulator(config, behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
+            kube.secret("fra1-token", token_id=simulated.token_id, token_secret=simulated.token_secret)
+            spec = {"endpoints": list(simulated.endpoints), "tls": {"caBundle": simulated.ca_pem}}
+            await asyncio.to_thread(kube.host, "fra1", **spec)
+            await asyncio.to_thread(eventually, lambda: kube.reason("fra1") == "Observed", within=30)
+            assert simulated.token_secret not in process.log.read_text(encoding="utf-8")
+
+    asyncio.run(watched())
+    said = {name: offering["status"] for name, offering in kube.offerings().items()}
+    assert any(status["stock"] in ("InStock", "LowStock") and status["available"] > 0 for status in said.values())
+    assert {status["observedAt"] for status in said.values()} == {kube.get_host("fra1")["status"]["lastRefreshTime"]}
+    assert process.get("/healthz") == (200, "ok\n")
+    assert process.get("/readyz") == (200, "ok\n")
+    code, metrics = process.get("/metrics")
+    assert code == 200
+    assert re.search(r'proxmox_offerings_refresh_seconds_count\{result="ok"\} [1-9]', metrics)
+    assert re.search(
+        r'rest_client_requests_total\{code="200",method="PATCH",resource="proxmoxhosts/status"\} [1-9]', metrics
+    )
+    began = time.monotonic()
+    assert process.end() == 0
+    assert time.monotonic() - began < 10
+    lines = [json.loads(line) for line in process.log.read_text(encoding="utf-8").splitlines()]
+    assert lines[-1]["event"] == "operator ended"
+    assert not [line for line in lines if line["level"] in ("error", "critical")]
+
+
+def test_it_waits_for_an_api_server_that_is_not_there(control_plane: Cluster, namespace: str, tmp_path: Path) -> None:
+    """Not ready, alive, and ended at once when asked to: nothing was written, nothing is lost."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        content = json.loads(control_plane.kubeconfig.read_text(encoding="utf-8"))
+        content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{taken.getsockname()[1]}"
+        nowhere = tmp_path / "kubeconfig"
+        nowhere.write_text(json.dumps(content), encoding="utf-8")
+        process = Process(nowhere, namespace, tmp_path / "log")
+        try:
+            eventually(lambda: "waiting for the API server" in process.log.read_text(encoding="utf-8"))
+            assert process.get("/healthz")[0] == 200
+            assert process.get("/readyz")[0] == 503
+        finally:
+            assert process.end() == 0
+
+
+def test_without_credentials_it_says_so(namespace: str, tmp_path: Path) -> None:
+    process = Process(tmp_path / "absent", namespace, tmp_path / "log")
+    try:
+        assert process.wait() == 1
+        assert "no access to the API server" in process.log.read_text(encoding="utf-8")
+    finally:
+        process.end()

@@ -1,0 +1,223 @@
+"""What is written, in which order, and what is not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from proxmox_offerings.catalogue.plan import PlannedOffering
+from proxmox_offerings.controller import statements, wanted
+from proxmox_offerings.controller.live import LiveObjects
+from proxmox_offerings.controller.publish import Outcome, Publisher
+from proxmox_offerings.controller.wanted import Reading, Wanted
+from proxmox_offerings.kube.errors import Refused
+from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.resources import Stock
+from support.cluster import cluster, node, planned, tier
+from unit.controller.fakes import FakeKube, live_host
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+VALIDITY = timedelta(seconds=600)
+HOST = live_host()
+
+
+def plans(*tiers: dict[str, Any], threads: int = 16, **spec: Any) -> tuple[PlannedOffering, ...]:
+    return planned(cluster(nodes=[node(threads=threads)]), *(tiers or (tier("small", cpu=2),)), **spec).offerings
+
+
+class World:
+    """A publisher over an API server in memory. `say` publishes what a reading at `at` would."""
+
+    def __init__(self) -> None:
+        self.kube = FakeKube()
+        self.live = LiveObjects()
+        self.now = NOON
+        self.publisher = Publisher(hosts=self.kube, offerings=self.kube, live=self.live, now=lambda: self.now)
+
+    async def say(
+        self,
+        offerings: Sequence[PlannedOffering],
+        *,
+        at: datetime = NOON,
+        confirmed: bool = True,
+        terms_changed: bool = False,
+    ) -> list[tuple[str, str]]:
+        """Returns what was written."""
+        self.now = max(self.now, at)
+        reading = Reading(at=at, confirmed=confirmed, validity=VALIDITY)
+        there = self.live.offerings_of(HOST)
+        _, written = await self.publish(
+            wanted.seen(offerings, reading=reading, live=there, terms_changed=terms_changed, now=self.now)
+        )
+        return written
+
+    async def say_nothing_new(
+        self, explicit: Sequence[PlannedOffering] = (), *, now: datetime, keep: bool = False, changed: bool = False
+    ) -> list[tuple[str, str]]:
+        self.now = now
+        there = self.live.offerings_of(HOST)
+        _, written = await self.publish(
+            wanted.unseen(explicit, keep_others=keep, live=there, terms_changed=changed, now=now)
+        )
+        return written
+
+    async def publish(self, offerings: Sequence[Wanted]) -> tuple[Outcome, list[tuple[str, str]]]:
+        before = len(self.kube.writes)
+        outcome = await self.publisher.offerings(HOST, offerings)
+        return outcome, self.kube.writes[before:]
+
+    def stock(self, name: str = "fra1-small") -> tuple[Stock, int | None]:
+        status = statements.read_status(self.kube.there[name].status)
+        assert status is not None
+        return status.stock, status.available
+
+    def hand(self, name: str = "fra1-small", **changes: Any) -> LiveObject:
+        """Somebody else changes an Offering, and the watch tells."""
+        changed = self.kube.put(replace(self.kube.there[name], **changes))
+        assert self.live.saw_offering(changed) == {HOST.ref}
+        return changed
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_new_offering_has_no_status_until_its_first_statement(world: World) -> None:
+    assert await world.say(plans()) == [("apply", "fra1-small"), ("status", "fra1-small")]
+    assert world.kube.history[0].status is None
+    assert world.stock() == (Stock.IN_STOCK, 8)
+
+
+async def test_nothing_is_sent_when_nothing_changed(world: World) -> None:
+    await world.say(plans())
+    for seconds in (0, 60, 120, 149):
+        assert await world.say(plans(), at=NOON + timedelta(seconds=seconds)) == []
+
+
+async def test_only_the_status_is_renewed(world: World) -> None:
+    await world.say(plans())
+    assert await world.say(plans(), at=NOON + timedelta(seconds=300)) == [("status", "fra1-small")]
+    assert world.kube.there["fra1-small"].status["observedAt"] == "2026-11-24T12:05:00Z"
+
+
+async def test_a_changed_number_is_sent_alone(world: World) -> None:
+    await world.say(plans())
+    assert await world.say(plans(threads=10), at=NOON + timedelta(seconds=60)) == [("status", "fra1-small")]
+    assert world.stock() == (Stock.IN_STOCK, 5)
+
+
+@pytest.mark.parametrize("change", [{"cpu": 4}, {"price": {"currency": "EUR", "monthly": "9.00"}}])
+async def test_a_new_spec_never_stands_beside_a_number_for_the_old_one(world: World, change: dict[str, Any]) -> None:
+    """Whoever reads between any two of our writes sees either the old pair, or no number, or the new pair."""
+    await world.say(plans())
+    old = world.kube.there["fra1-small"]
+    written = await world.say(plans(tier("small", **{"cpu": 2} | change)), terms_changed=True)
+    assert written == [("status", "fra1-small"), ("apply", "fra1-small"), ("status", "fra1-small")]
+    for version in world.kube.history[world.kube.history.index(old) + 1 :]:
+        claims = version.status["stock"] != "Unknown"
+        assert not claims or version.status["observedGeneration"] == version.generation
+        assert ("available" in version.status) is claims
+    assert world.stock()[0] is Stock.IN_STOCK
+
+
+async def test_a_label_is_repaired_without_withdrawing(world: World) -> None:
+    await world.say(plans())
+    world.hand(labels={"proxmox-offerings.io/host": "fra1"})
+    assert await world.say(plans()) == [("apply", "fra1-small")]
+
+
+async def test_a_lost_owner_is_repaired_and_the_offering_is_still_found(world: World) -> None:
+    await world.say(plans())
+    world.hand(owner=None)
+    assert world.live.offerings_of(HOST) == {}
+    assert await world.say(plans()) == [("apply", "fra1-small")]
+    assert set(world.live.offerings_of(HOST)) == {"fra1-small"}
+
+
+async def test_a_surplus_offering_is_deleted_and_a_stranger_is_not(world: World) -> None:
+    await world.say(plans(tier("small", cpu=2), tier("big", cpu=8)))
+    stranger = replace(world.kube.there["fra1-big"], ref=Ref("default", "fra1-other"), uid="other", owner=None)
+    world.live.saw_offering(world.kube.put(stranger))
+    assert await world.say(plans()) == [("delete", "fra1-big")]
+
+
+async def test_an_offering_that_vanished_unheard_is_made_anew(world: World) -> None:
+    await world.say(plans())
+    del world.kube.there["fra1-small"]
+    written = await world.say(plans(), at=NOON + timedelta(seconds=300))
+    assert written == [("status", "fra1-small"), ("apply", "fra1-small"), ("status", "fra1-small")]
+    assert world.stock() == (Stock.IN_STOCK, 8)
+
+
+async def test_one_refused_write_keeps_no_other_from_being_written(world: World) -> None:
+    world.kube.refused["fra1-small"] = Refused("invalid", status=422)
+    offerings = plans(tier("small", cpu=2), tier("big", cpu=8))
+    reading = Reading(at=NOON, confirmed=True, validity=VALIDITY)
+    outcome, _ = await world.publish(wanted.seen(offerings, reading=reading, live={}, terms_changed=False, now=NOON))
+    assert [str(failure) for failure in outcome.failures] == ["invalid"]
+    assert set(outcome.said) == {"fra1-big"}
+
+
+async def test_while_nothing_new_is_known_nothing_is_written_until_the_end(world: World) -> None:
+    explicit = plans()
+    await world.say(explicit)
+    assert await world.say_nothing_new(explicit, now=NOON + timedelta(seconds=599)) == []
+    assert await world.say_nothing_new(explicit, now=NOON + timedelta(seconds=600)) == [("status", "fra1-small")]
+    assert world.stock() == (Stock.UNKNOWN, None)
+    assert world.kube.there["fra1-small"].status["conditions"][0]["reason"] == "Expired"
+    assert await world.say_nothing_new(explicit, now=NOON + timedelta(days=1)) == []
+
+
+async def test_an_old_reading_renews_nothing_and_revives_nothing(world: World) -> None:
+    """The plan of the last snapshot is at hand during an outage, but a statement ends when it said it would."""
+    await world.say(plans())
+    later = NOON + timedelta(seconds=120)
+    await world.say(plans(), at=later)
+    world.now = NOON + timedelta(seconds=599)
+    assert await world.say(plans(), at=later, confirmed=False) == []
+    world.now = NOON + timedelta(seconds=600)
+    assert await world.say(plans(), at=later, confirmed=False) == [("status", "fra1-small")]
+    assert world.stock() == (Stock.UNKNOWN, None)
+    assert await world.say(plans(), at=later, confirmed=False) == []
+
+
+async def test_an_old_reading_serves_for_what_is_missing(world: World) -> None:
+    await world.say(plans())
+    await world.say(plans(tier("small", cpu=2), tier("new", cpu=4)), confirmed=False, terms_changed=True)
+    assert world.stock("fra1-new") == (Stock.IN_STOCK, 4)
+    assert world.kube.there["fra1-new"].status["validUntil"] == "2026-11-24T12:10:00Z"
+
+
+async def test_other_terms_end_a_statement_at_once_when_nothing_is_known(world: World) -> None:
+    """And the claim goes before the spec changes."""
+    await world.say(plans(tier("small", cpu=2), tier("big", cpu=8)))
+    unobserved = tuple(
+        replace(offering, statement=statements.unknown("not yet")) for offering in plans(tier("small", cpu=4))
+    )
+    written = await world.say_nothing_new(unobserved, now=NOON, changed=True)
+    assert sorted(written) == sorted(
+        [("status", "fra1-small"), ("apply", "fra1-small"), ("status", "fra1-small"), ("delete", "fra1-big")]
+    )
+    assert world.stock() == (Stock.UNKNOWN, None)
+
+
+async def test_of_derived_tiers_nothing_is_deleted_while_nothing_is_known(world: World) -> None:
+    await world.say(plans(tier("std-1", cpu=1), tier("std-2", cpu=2)))
+    assert await world.say_nothing_new(now=NOON, keep=True) == []
+    await world.say_nothing_new(now=NOON, keep=True, changed=True)
+    assert set(world.kube.there) == {"fra1-std-1", "fra1-std-2"}
+    assert world.stock("fra1-std-1") == (Stock.UNKNOWN, None)
+
+
+async def test_the_moment_of_a_transition_stays_while_the_condition_does(world: World) -> None:
+    def since() -> str:
+        return world.kube.there["fra1-small"].status["conditions"][0]["lastTransitionTime"]
+
+    await world.say(plans())
+    await world.say(plans(threads=10), at=NOON + timedelta(seconds=60))
+    assert since() == "2026-11-24T12:00:00Z"
+    await world.say_nothing_new(plans(threads=10), now=NOON + timedelta(seconds=3600))
+    assert since() == "2026-11-24T13:00:00Z"
