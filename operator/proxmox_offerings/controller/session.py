@@ -170,11 +170,11 @@ class Session:
             self._on_news(self.ref, NEWS_SECONDS)
 
     def _next_beat(self, spec: ProxmoxHostSpec) -> float:
-        """The next moment of this host's own rhythm: all hosts together are spread over the interval."""
+        """The next moment of this host's own rhythm that is not just now: all hosts together are spread over the interval."""
         interval = spec.refresh_interval_seconds
         phase = int.from_bytes(hashlib.blake2b(str(self.ref).encode(), digest_size=4).digest()) / 2**32 * interval
-        now = asyncio.get_running_loop().time()
-        return phase + (math.floor((now - phase) / interval) + 1) * interval
+        soonest = asyncio.get_running_loop().time() + interval / 10
+        return phase + math.ceil((soonest - phase) / interval) * interval
 
 
 def _place(spec: ProxmoxHostSpec) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxmox_offerings.controller import statements
@@ -112,6 +112,7 @@ def said_over_time(name: str, *, begin: int, interval: int, validity: int, jitte
     return moments
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     name=NAMES,
     begin=st.integers(0, 600),

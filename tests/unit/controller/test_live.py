@@ -1,0 +1,91 @@
+"""What is known of Kubernetes: late and lost events do no harm."""
+
+from dataclasses import replace
+
+from proxmox_offerings.controller.live import LiveObjects
+from proxmox_offerings.kube.objects import LiveObject, Owner, Ref
+from unit.controller.fakes import live_host
+
+HOST = live_host(version=10)
+OFFERING = LiveObject(
+    ref=Ref("default", "fra1-small"),
+    uid="offering-uid",
+    version=20,
+    generation=1,
+    deleting=False,
+    labels={},
+    owner=Owner(kind="ProxmoxHost", name="fra1", uid="host-uid"),
+    spec={"hostRef": {"name": "fra1"}},
+    status=None,
+)
+
+
+def known(*objects: LiveObject) -> LiveObjects:
+    live = LiveObjects()
+    for one in objects:
+        if one.owner:
+            live.saw_offering(one)
+        else:
+            live.saw_host(one)
+    return live
+
+
+def test_our_own_write_is_no_news_when_the_watch_tells_of_it() -> None:
+    live = known(HOST)
+    assert live.saw_offering(OFFERING) == {HOST.ref}
+    assert live.saw_offering(OFFERING) == set()
+
+
+def test_a_late_event_undoes_nothing() -> None:
+    live = known(HOST, OFFERING)
+    assert live.saw_offering(replace(OFFERING, version=19, spec={})) == set()
+    assert live.offering(OFFERING.ref) == OFFERING
+
+
+def test_only_a_changed_spec_of_a_host_is_to_be_acted_on() -> None:
+    """Its status is ours, and written all the time."""
+    live = known(HOST)
+    assert not live.saw_host(replace(HOST, version=11, status={}))
+    assert live.saw_host(replace(HOST, version=12, generation=2))
+    assert live.saw_host(replace(HOST, version=13, generation=2, deleting=True))
+    assert live.saw_host(replace(HOST, version=14, generation=1, uid="another"))
+
+
+def test_the_deletion_of_a_namesake_is_not_ours() -> None:
+    """An object deleted and made anew has another uid; the event of the old one's end may come late."""
+    live = known(HOST, OFFERING)
+    assert live.offering_gone(replace(OFFERING, uid="older")) == set()
+    assert not live.host_gone(replace(HOST, uid="older"))
+    assert live.offerings_of(HOST) == {"fra1-small": OFFERING}
+
+
+def test_offerings_of_an_earlier_host_of_that_name_are_not_ones_of_this() -> None:
+    """The garbage collector has them; deleting or keeping them is not up to us."""
+    assert known(HOST, OFFERING).offerings_of(replace(HOST, uid="newer")) == {}
+
+
+def test_a_host_hears_of_the_offering_that_is_taken_from_it() -> None:
+    live = known(HOST, OFFERING)
+    taken = replace(OFFERING, version=21, owner=Owner(kind="ProxmoxHost", name="ber1", uid="other"))
+    assert live.saw_offering(taken) == {HOST.ref, Ref("default", "ber1")}
+    assert live.offerings_of(HOST) == {}
+
+
+def test_a_list_finds_what_was_deleted_unheard() -> None:
+    live = known(HOST, OFFERING)
+    assert live.offerings_listed([], namespace=None, version=30) == {HOST.ref}
+    assert live.hosts_listed([], namespace=None, version=30) == {HOST.ref}
+    assert (live.host(HOST.ref), live.offering(OFFERING.ref)) == (None, None)
+
+
+def test_a_list_does_not_undo_what_is_newer_or_elsewhere() -> None:
+    live = known(HOST, OFFERING)
+    assert live.offerings_listed([], namespace=None, version=19) == set()
+    assert live.offerings_listed([], namespace="other", version=30) == set()
+    assert live.offering(OFFERING.ref) == OFFERING
+
+
+def test_a_list_tells_of_what_is_new() -> None:
+    live = known(HOST)
+    assert live.offerings_listed([OFFERING], namespace=None, version=30) == {HOST.ref}
+    assert live.offerings_listed([OFFERING], namespace=None, version=31) == set()

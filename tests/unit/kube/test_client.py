@@ -1,0 +1,165 @@
+"""Requests that cannot go astray, failures that have one meaning, and a token that shows nowhere."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from proxmox_offerings.kube import errors
+from proxmox_offerings.kube.client import KubeClient, path_of
+from proxmox_offerings.kube.secrets import Secrets
+from proxmox_offerings.proxmox.errors import CredentialsMissing
+
+TOKEN = "very-secret"
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ApiServer:
+    """Answers every request with `answer`; `calls` counts what the client told of."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.answer: Answer = self._ok
+        self.seen: list[web.Request] = []
+        self.calls: list[tuple[str, str, str]] = []
+        application = web.Application()
+        application.router.add_route("*", "/{tail:.*}", self._handle)
+        self.server = TestServer(application)
+
+    async def client(self, *, url: str | None = None) -> KubeClient:
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {"server": url or str(self.server.make_url("/"))}}],
+            "users": [{"name": "test", "user": {"token": TOKEN}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        }
+        path = self.directory / "kubeconfig"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return await KubeClient.connect(kubeconfig=str(path), counted=lambda *call: self.calls.append(call))
+
+    def answers(self, body: Any, status: int = 200) -> None:
+        async def answer(_: web.Request) -> web.StreamResponse:
+            return web.json_response(body, status=status)
+
+        self.answer = answer
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(request)
+        return await self.answer(request)
+
+    async def _ok(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response({})
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    served = ApiServer(tmp_path)
+    await served.server.start_server()
+    yield served
+    await served.server.close()
+
+
+@pytest.fixture
+async def client(api: ApiServer) -> AsyncIterator[KubeClient]:
+    connected = await api.client()
+    yield connected
+    await connected.aclose()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (401, errors.Forbidden, False),
+        (403, errors.Forbidden, False),
+        (404, errors.NotFound, False),
+        (409, errors.Conflict, True),
+        (422, errors.Refused, False),
+        (429, errors.Unavailable, True),
+        (500, errors.Unavailable, True),
+        (503, errors.Unavailable, True),
+    ],
+)
+async def test_each_status_has_one_meaning(
+    api: ApiServer, client: KubeClient, status: int, kind: type[errors.KubeError], retryable: bool
+) -> None:
+    api.answers({"kind": "Status", "message": 'offerings "x" is so'}, status)
+    with pytest.raises(errors.KubeError) as raised:
+        await client.request("GET", "/apis/proxmox-offerings.io/v1alpha1/namespaces/default/offerings/x")
+    assert (type(raised.value), raised.value.status, raised.value.retryable) == (kind, status, retryable)
+    assert str(raised.value) == 'offerings "x" is so'
+    assert api.calls == [("GET", "offerings", str(status))]
+
+
+async def test_an_answer_that_is_not_json_is_no_answer(api: ApiServer, client: KubeClient) -> None:
+    async def page(_: web.Request) -> web.StreamResponse:
+        return web.Response(text="<html>")
+
+    api.answer = page
+    with pytest.raises(errors.Unavailable, match="not JSON"):
+        await client.request("GET", "/api/v1/namespaces/default/secrets/x")
+
+
+async def test_a_server_that_is_not_there(api: ApiServer) -> None:
+    client = await api.client(url="http://127.0.0.1:1")
+    with pytest.raises(errors.Unavailable) as raised:
+        await client.request("PATCH", "/apis/proxmox-offerings.io/v1alpha1/namespaces/a/offerings/x/status", body={})
+    assert TOKEN not in str(raised.value)
+    assert api.calls == [("PATCH", "offerings/status", "error")]
+    await client.aclose()
+
+
+async def test_the_token_is_sent_and_asked_for_again_when_refused(api: ApiServer, client: KubeClient) -> None:
+    """Tokens in files and of plugins expire while we run."""
+    api.answers({"message": "expired"}, 401)
+    with pytest.raises(errors.Forbidden) as raised:
+        await client.request("GET", "/api/v1/namespaces/default/secrets/x")
+    assert [request.headers["Authorization"] for request in api.seen] == [f"Bearer {TOKEN}"] * 2
+    assert TOKEN not in str(raised.value) + repr(client)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../../secrets/x", "a?watch=1", "a%2fb", "a b"])
+def test_a_name_cannot_leave_its_place_in_the_path(name: str) -> None:
+    with pytest.raises(ValueError, match="not a name"):
+        path_of(prefix="/api/v1", plural="secrets", namespace="default", name=name)
+
+
+def secret(**data: str) -> dict[str, Any]:
+    return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}}
+
+
+async def test_the_secret_is_read_by_name_and_a_last_newline_is_no_part_of_it(
+    api: ApiServer, client: KubeClient
+) -> None:
+    api.answers(secret(tokenID="ops@pve!reader\n", tokenSecret="11111111\n"))
+    token = await Secrets(client).token("shop", "fra1-token")
+    assert (token.id, token.secret) == ("ops@pve!reader", "11111111")
+    assert [(request.method, request.path) for request in api.seen] == [
+        ("GET", "/api/v1/namespaces/shop/secrets/fra1-token")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "hint"),
+    [
+        pytest.param({"message": "no"}, 404, "create it with the keys tokenID and tokenSecret", id="no Secret"),
+        pytest.param({"message": "no"}, 403, "grant its service account", id="no right"),
+        pytest.param({}, 200, "tokenID", id="empty"),
+        pytest.param(secret(tokenID="ops@pve!reader"), 200, "tokenSecret", id="one key"),
+        pytest.param({"data": {"tokenID": "%%%"}}, 200, "tokenID", id="not base64"),
+        pytest.param(secret(tokenID="root", tokenSecret="hidden-7"), 200, "user@realm!name", id="not a token's name"),
+    ],
+)
+async def test_a_secret_that_cannot_be_used_is_told_with_what_to_do(
+    api: ApiServer, client: KubeClient, body: dict[str, Any], status: int, hint: str
+) -> None:
+    api.answers(body, status)
+    with pytest.raises(CredentialsMissing, match=hint) as raised:
+        await Secrets(client).token("shop", "fra1-token")
+    assert "hidden-7" not in str(raised.value)
