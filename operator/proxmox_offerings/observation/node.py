@@ -39,10 +39,12 @@ class NodeReader:
             return
         await asyncio.gather(self._read_hardware(), self._read_storages(pairs), self._read_disks())
 
-    def reading(self, *, since: float) -> NodeReading | None:
-        """What came at or after `since`; None where nothing did."""
-        if not any(self._answers.believed(since=since)):
-            return None
+    def is_known(self, *, since: float) -> bool:
+        """Whether anything came at or after `since`."""
+        return any(True for _ in self._answers.believed(since=since))
+
+    def reading(self, *, since: float) -> NodeReading:
+        """What came at or after `since`."""
 
         def answer(call: str) -> Any:
             return self._answers.get(call, since=since)

@@ -82,7 +82,6 @@ class Observer:
         self._configs = GuestConfigs(client=client, interval=inventory_interval, monotonic=monotonic)
         self._remembered = Remembered()
         self._visible: _Visible | None = None
-        self._fast: Fast | None = None
         self._turn: asyncio.Task[Snapshot] | None = None
         self._cycle: asyncio.Task[None] | None = None
         self._cycle_began = 0.0
@@ -122,9 +121,9 @@ class Observer:
         elif not _may_count(slow.permissions) or (self._visible is not None and self._visible.lost(visible)):
             await self._slow.read_permissions()
         if fast.cluster.quorate:  # else nothing more is worth reading, and snapshot_of says so
-            self._fast, self._visible = fast, visible
+            self._visible = visible
             await self._wait(self._slow.notice(fast.resources))
-            self._begin_cycle_if_due()
+            self._begin_cycle_if_due(fast)
             await self._wait(self._configs.notice(self._wanted(fast), fast.resources.guests))
         wanted = self._wanted(fast)
         slow = self._known()
@@ -168,7 +167,7 @@ class Observer:
         if not read.cancelled():
             self._on_news()
 
-    def _begin_cycle_if_due(self) -> None:
+    def _begin_cycle_if_due(self, fast: Fast) -> None:
         if self._cycle is not None:
             if not self._cycle.done():
                 return
@@ -176,21 +175,20 @@ class Observer:
             self._cycle = None
         if self._monotonic() - self._cycle_began >= self._interval:
             self._cycle_began = self._monotonic()
-            self._cycle = asyncio.create_task(self._read_again())
+            self._cycle = asyncio.create_task(self._read_again(fast))
 
-    async def _read_again(self) -> None:
+    async def _read_again(self, fast: Fast) -> None:
         """One slow loop. What fails in it is believed as it was for a while, and then missing from `known`."""
         try:
             await self._slow.read_cluster()
+        except CallFailed:
+            pass  # the nodes may answer all the same
         except ObservationError:
-            if self._slow.known() is None:
-                return
-        fast = self._fast
-        if fast is None:
+            self._on_news()
             return
         await self._slow.read_nodes(fast.resources)
         if self._slow.known() is not None:
-            await self._configs.read_again(self._wanted(self._fast or fast))
+            await self._configs.read_again(self._wanted(fast))
         self._on_news()
 
 

@@ -75,13 +75,12 @@ class SlowLoop:
         permissions = cast("Permissions | None", self._answers.get("permissions", since=since))
         if cluster is None or permissions is None:
             return None
-        readings = {name: node.reading(since=since) for name, node in sorted(self._nodes.items())}
         return Slow(
             version=cluster.version,
             permissions=permissions,
             storages=cluster.storages,
             mappings=cast("tuple[PciMapping, ...] | None", self._answers.get("mappings", since=since)),
-            nodes={name: reading for name, reading in readings.items() if reading is not None},
+            nodes={name: node.reading(since=since) for name, node in sorted(self._nodes.items())},
         )
 
     def notice(self, resources: Resources) -> list[asyncio.Task[None]]:
@@ -103,7 +102,7 @@ class SlowLoop:
                 )
             if restarted or name not in was_online:
                 urgent.append(self._begin(name, resources, again=restarted))
-            elif self._nodes[name].reading(since=self._monotonic() - self._believed) is None:
+            elif not self._nodes[name].is_known(since=self._monotonic() - self._believed):
                 self._begin(name, resources)
         return urgent
 
