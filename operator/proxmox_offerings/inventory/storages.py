@@ -88,11 +88,12 @@ def _unusable(
 
 
 def _avail(row: StorageRow, *, seen: NodeStorage | None, then: int | None) -> int | None:
-    """Free bytes now: what the slow loop read, less what was written since by the fast loop's account (capacity.md 4)."""
-    if seen is None or seen.avail is None or not seen.total:
+    """Free bytes now: what the slow loop read, less what was written since by the fast loop's account (capacity.md 4).
+
+    None where either was not told: what was free minutes ago may be full now.
+    """
+    if seen is None or seen.avail is None or not seen.total or row.disk is None or then is None:
         return None
-    if row.disk is None or then is None:
-        return seen.avail
     return min(seen.total, max(0, seen.avail - (row.disk - then)))
 
 
