@@ -45,13 +45,14 @@ class GuestConfigs:
 
         Returns the reads worth waiting for: of guests that are new, or whose row changed.
         """
+        wanted_at = {(want.vmid, want.node): want for want in wanted}
         states = {
-            (guest.vmid, guest.node): (guest.kind, guest.status, guest.maxcpu, guest.maxmem, guest.template)
+            place: (guest.kind, guest.status, guest.maxcpu, guest.maxmem, guest.template)
             for guest in guests
+            if (place := (guest.vmid, guest.node)) in wanted_at
         }
         entries, urgent = {}, []
-        for want in wanted:
-            place = (want.vmid, want.node)
+        for place, want in wanted_at.items():
             state, entry = states.get(place), self._entries.get(place)
             if entry is None or entry.state != state or (want.pending and not entry.pending):
                 entry = _Entry(state=state, pending=want.pending)

@@ -111,26 +111,37 @@ class Observer:
         await self._client.aclose()
 
     async def _observe(self) -> Snapshot:
-        fast = await self._read_fast()
-        visible = _Visible.of(fast)
-        slow = self._slow.known()
-        if slow is None:
-            await self._slow.read_cluster()
-            self._cycle_began = self._monotonic()
-            slow = self._known()
-        elif not _may_count(slow.permissions) or (self._visible is not None and self._visible.lost(visible)):
-            await self._slow.read_permissions()
+        fast = await self._read_believable()
         if fast.cluster.quorate:  # else nothing more is worth reading, and snapshot_of says so
-            self._visible = visible
+            self._visible = _Visible.of(fast)
             await self._wait(self._slow.notice(fast.resources))
             self._begin_cycle_if_due(fast)
-            await self._wait(self._configs.notice(self._wanted(fast), fast.resources.guests))
-        wanted = self._wanted(fast)
         slow = self._known()
+        wanted = self._wanted(fast, slow)
+        if fast.cluster.quorate:
+            await self._wait(self._configs.notice(wanted, fast.resources.guests))
         snapshot = snapshot_of(fast=fast, slow=slow, configs=self._configs.known(wanted), remembered=self._remembered)
         self._remembered = remember(fast=fast, slow=slow, remembered=self._remembered)
         self._last = snapshot
         return snapshot
+
+    async def _read_believable(self) -> Fast:
+        """The fast loop's answers, read after the token's rights were found to be enough.
+
+        Rows that vanished may have been hidden for a moment only, while somebody replaced the token's rights, so they are read again once the
+        rights are known to be there.
+        """
+        slow = self._slow.known()
+        if slow is None:
+            await self._slow.read_cluster()
+            self._cycle_began = self._monotonic()
+        elif not _may_count(slow.permissions):
+            await self._slow.read_permissions()
+        fast = await self._read_fast()
+        if self._visible is not None and self._visible.lost(_Visible.of(fast)):
+            await self._slow.read_permissions()
+            fast = await self._read_fast()
+        return fast
 
     async def _read_fast(self) -> Fast:
         read_at, client = self._clock(), self._client
@@ -150,8 +161,8 @@ class Observer:
             raise CallFailed("what is known of the cluster's storages and rights is too old to be believed")
         return slow
 
-    def _wanted(self, fast: Fast) -> tuple[WantedConfig, ...]:
-        return configs_wanted(fast=fast, slow=self._known(), provisioned=self._provisioned)
+    def _wanted(self, fast: Fast, slow: Slow) -> tuple[WantedConfig, ...]:
+        return configs_wanted(fast=fast, slow=slow, provisioned=self._provisioned)
 
     async def _wait(self, reads: Iterable[asyncio.Task[None]]) -> None:
         """Until all are done, or for the grace; those that are not done by then will be news."""
@@ -187,8 +198,9 @@ class Observer:
             self._on_news()
             return
         await self._slow.read_nodes(fast.resources)
-        if self._slow.known() is not None:
-            await self._configs.read_again(self._wanted(fast))
+        slow = self._slow.known()
+        if slow is not None:
+            await self._configs.read_again(self._wanted(fast, slow))
         self._on_news()
 
 
