@@ -1,0 +1,61 @@
+"""The ProxmoxHosts that the benchmarks sell: always the same twenty tiers."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from proxmox_offerings.resources import API_VERSION, ProxmoxHost
+from proxmox_offerings.simulator.statefiles import State
+
+LOCATION: Final = {
+    "datacenter": "fra1",
+    "region": "eu-central",
+    "country": "DE",
+    "city": "Frankfurt",
+    "latitude": "50.11",
+    "longitude": "8.68",
+}
+
+
+def _tier(name: str, *, cpu: int, memory: int, **rest: Any) -> dict[str, Any]:
+    price = {"currency": "EUR", "monthly": f"{cpu * 3}.00"}
+    return {"name": name, "cpu": cpu, "memory": f"{memory}Gi", "disk": f"{cpu * 25}Gi", "price": price, **rest}
+
+
+TIERS: Final = [
+    *(_tier(f"std-{cpu}", cpu=cpu, memory=2 * cpu) for cpu in (1, 2, 4, 8, 16)),
+    *(_tier(f"mem-{cpu}", cpu=cpu, memory=8 * cpu) for cpu in (1, 2, 4, 8, 16)),
+    *(_tier(f"ct-{cpu}", cpu=cpu, memory=cpu, virtualization="LXC") for cpu in (1, 2, 4, 8, 16)),
+    *(_tier(f"ded-{cpu}", cpu=cpu, memory=4 * cpu, dedicatedCPU=True) for cpu in (2, 4, 8)),
+    *(_tier(f"gpu-{count}", cpu=8 * count, memory=32 * count, gpu={"count": count}) for count in (1, 2)),
+]
+
+
+def host_object(
+    name: str, *, namespace: str, cluster: State, refresh_seconds: int = 60, validity_seconds: int = 600
+) -> dict[str, Any]:
+    """A ProxmoxHost that sells all tiers of a simulated cluster, as it is applied."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": ProxmoxHost.KIND,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "endpoints": cluster.endpoints[:3],
+            "credentialsSecretRef": {"name": f"{name}-token"},
+            "tls": {"caBundle": Path(cluster.ca_file).read_text(encoding="utf-8")},
+            "refreshIntervalSeconds": refresh_seconds,
+            "validitySeconds": validity_seconds,
+            "location": LOCATION,
+            "bridge": "vmbr0",
+            "tiers": TIERS,
+        },
+    }
+
+
+def secret_object(name: str, *, namespace: str, cluster: State) -> dict[str, Any]:
+    """The Secret that `host_object` of the same name refers to."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{name}-token", "namespace": namespace},
+        "stringData": {"tokenID": cluster.token_id, "tokenSecret": cluster.token_secret},
+    }

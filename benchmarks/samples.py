@@ -1,0 +1,36 @@
+"""Timing on a machine that others use too: what is compared is measured in turns, and the median is taken.
+
+Wall time holds what others do to us (a busy processor, the server's own work); CPU time of this process does not.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Samples:
+    """Repeated measurements of one thing, in seconds."""
+
+    walls: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Measure a block."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.cpus.append(time.process_time() - cpu)
+        self.walls.append(time.perf_counter() - wall)
+
+    @property
+    def wall(self) -> float:
+        """The median."""
+        return statistics.median(self.walls)
+
+    @property
+    def cpu(self) -> float:
+        """The median."""
+        return statistics.median(self.cpus)
