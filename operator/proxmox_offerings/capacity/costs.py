@@ -6,7 +6,7 @@ from math import ceil
 
 from proxmox_offerings.capacity.allocation import POINTS
 from proxmox_offerings.proxmox.answers import GuestConfig, GuestRow
-from proxmox_offerings.resources import CPUAllocation, UnlimitedContainers
+from proxmox_offerings.resources import UnlimitedContainers
 
 DEFAULT_MEMORY = 512 * 2**20
 """What a guest without `memory` in its configuration gets: 512 MiB (qemu-server and pve-container defaults)."""
@@ -45,7 +45,7 @@ def points_of(
     size: Size,
     *,
     dedicated: bool,
-    policy: CPUAllocation,
+    percent: int,
     unit_total: int,
     unlimited: UnlimitedContainers,
     limit_read: bool,
@@ -56,7 +56,7 @@ def points_of(
         if limit_read and unlimited is UnlimitedContainers.IGNORE:
             return 0
         vcpus = unit_total
-    return ceil(vcpus * points_of_vcpu(dedicated=dedicated, percent=policy.percent))
+    return ceil(vcpus * points_of_vcpu(dedicated=dedicated, percent=percent))
 
 
 def points_of_vcpu(*, dedicated: bool, percent: int) -> int:

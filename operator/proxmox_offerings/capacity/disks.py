@@ -3,9 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from proxmox_offerings.inventory.snapshot import NodeState, Snapshot, StoragePlace
-from proxmox_offerings.resources import ProxmoxHostSpec, StorageAccounting, StorageRule, Tier, Virtualization
+from proxmox_offerings.resources import (
+    ProxmoxHostSpec,
+    StorageAccounting,
+    StorageClass,
+    StorageRule,
+    Tier,
+    Virtualization,
+)
 from proxmox_offerings.resources.globs import glob_matches
 
 CONTENT = {Virtualization.KVM: "images", Virtualization.LXC: "rootdir"}
@@ -23,6 +31,17 @@ class Shelf:
     backing: str
     for_sale: int | None
     hidden: str | None
+
+
+class DiskUse(NamedTuple):
+    """What decides which storages a tier may use; most tiers of a host have one in common."""
+
+    virtualization: Virtualization
+    storage_class: StorageClass | None
+
+    @classmethod
+    def of(cls, tier: Tier) -> "DiskUse":
+        return cls(tier.virtualization, tier.storage_class)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +80,9 @@ def shelves_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> tuple[Shelf, ...]:
     )
 
 
-def disks_for(tier: Tier, shelves: Iterable[Shelf]) -> Disks:
-    """What of the shelves a tier may use: right content, right class. A backing has the least that any of its ids shows."""
-    content = CONTENT[tier.virtualization]
+def disks_for(use: DiskUse, shelves: Iterable[Shelf]) -> Disks:
+    """What of the shelves may be used: right content, right class. A backing has the least that any of its ids shows."""
+    content = CONTENT[use.virtualization]
     for_sale: dict[str, int] = {}
     reach: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(set)
@@ -72,7 +91,7 @@ def disks_for(tier: Tier, shelves: Iterable[Shelf]) -> Disks:
     for shelf in shelves:
         if shelf.hidden or content not in shelf.place.content:
             continue
-        if tier.storage_class is not None and shelf.storage_class != tier.storage_class:
+        if use.storage_class is not None and shelf.storage_class != use.storage_class:
             continue
         if shelf.for_sale is None:
             unread.add(shelf.place.node)

@@ -1,11 +1,12 @@
 """How many more units of one tier fit right now, where, and what runs out first. Rules: capacity.md 1 and 6."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from proxmox_offerings.capacity.costs import points_of_vcpu
-from proxmox_offerings.capacity.disks import Disks, Shelf, disks_for
+from proxmox_offerings.capacity.disks import Disks
 from proxmox_offerings.capacity.failover import Housing
 from proxmox_offerings.capacity.flow import UNLIMITED, Flow, fill
 from proxmox_offerings.capacity.rooms import LeftOut, Room, Rooms
@@ -13,12 +14,12 @@ from proxmox_offerings.inventory.snapshot import Card
 from proxmox_offerings.resources import Architecture, LimitingResource, Tier, Virtualization
 from proxmox_offerings.resources.globs import glob_matches
 
-RESOURCES = (LimitingResource.GPU, LimitingResource.MEMORY, LimitingResource.CPU, LimitingResource.DISK)
+NODE_RESOURCES = (LimitingResource.GPU, LimitingResource.MEMORY, LimitingResource.CPU)
+RESOURCES = (*NODE_RESOURCES, LimitingResource.DISK)
 """Where several resources limit alike, the first of these is named."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFit:
+class NodeFit(NamedTuple):
     """One node's part of the placement, and what is used up there first."""
 
     name: str
@@ -46,38 +47,47 @@ class Fit:
     disks: Disks
 
 
+Units = tuple[int, int, int]
+"""How many units each resource of one node allows: cards, memory, CPU, in the order of RESOURCES. Disks are apart: nodes share them."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """One unit of a tier, and how many of it each resource of a node allows; disks apart, which nodes share."""
+    """One unit of a tier."""
 
     tier: Tier
+    memory: int
+    disk: int
 
-    def fit(self, room: Room) -> dict[LimitingResource, int]:
-        """How many more units fit now."""
+    @classmethod
+    def of(cls, tier: Tier) -> "_Need":
+        return cls(tier, tier.memory.bytes, tier.disk.bytes)
+
+    def fit(self, room: Room) -> Units:
+        """How many more units fit on the room now."""
         return self._units(room, cpu=room.cpu.headroom, memory=room.memory.headroom, cards=room.free_cards)
 
-    def fit_empty(self, room: Room) -> dict[LimitingResource, int]:
+    def fit_empty(self, room: Room) -> Units:
         """How many would fit if nothing were committed."""
-        cards = Counter(card.model for card in room.node.cards or () if card.unsellable is None)
+        cards = (
+            Counter(card.model for card in room.node.cards or () if card.unsellable is None) if self.tier.gpu else {}
+        )
         return self._units(room, cpu=room.cpu.capacity, memory=room.memory.capacity, cards=cards)
 
-    def _units(self, room: Room, *, cpu: int, memory: int, cards: Mapping[str, int]) -> dict[LimitingResource, int]:
+    def _units(self, room: Room, *, cpu: int, memory: int, cards: Mapping[str, int]) -> Units:
         tier, node = self.tier, room.node
-        points = tier.cpu * points_of_vcpu(dedicated=tier.dedicated_cpu, percent=room.cpu_policy.percent)
-        size = own = tier.memory.bytes
-        if tier.virtualization is Virtualization.KVM:
-            size += room.memory_policy.guest_overhead.bytes
         # A single guest must fit the machine, whatever is sold of it.
-        units = {
-            LimitingResource.CPU: max(0, cpu) // points if tier.cpu <= (node.threads or 0) else 0,
-            LimitingResource.MEMORY: max(0, memory) // size if own <= (node.memory or 0) else 0,
-        }
+        if tier.cpu > (node.threads or 0):
+            cpu = 0
+        if self.memory > (node.memory or 0):
+            memory = 0
+        points = tier.cpu * points_of_vcpu(dedicated=tier.dedicated_cpu, percent=room.percent)
+        size = self.memory + (room.overhead if tier.virtualization is Virtualization.KVM else 0)
+        gpus = UNLIMITED
         if tier.gpu is not None:
             wanted = {card.model for card in node.cards or () if card_matches(tier, card)}
-            units[LimitingResource.GPU] = sum(
-                count // tier.gpu.count for model, count in cards.items() if model in wanted
-            )
-        return units
+            gpus = sum(count // tier.gpu.count for model, count in cards.items() if model in wanted)
+        return gpus, max(0, memory) // size, max(0, cpu) // points
 
 
 def card_matches(tier: Tier, card: Card) -> bool:
@@ -90,11 +100,11 @@ def card_matches(tier: Tier, card: Card) -> bool:
     )
 
 
-def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, shelves: Sequence[Shelf]) -> Fit:
+def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
     """The largest number of units of `tier` that fit at the same time, if only this tier were sold."""
-    disks = disks_for(tier, shelves)
-    need = _Need(tier)
+    need = _Need.of(tier)
     blind, left_out, counted = _judge(tier, rooms=rooms, disks=disks)
+    units = {name: need.fit(housing.now[name]) for name in counted}
     result = Fit(
         available=0,
         limiting=LimitingResource.NODES,
@@ -102,7 +112,7 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, shelves: Sequence[Shel
         blind=blind,
         left_out=left_out,
         homeless=housing.homeless,
-        carriers=tuple(name for name in counted if all(need.fit_empty(rooms.rooms[name]).values())),
+        carriers=tuple(name for name in counted if all(units[name]) or all(need.fit_empty(rooms.rooms[name]))),
         disks=disks,
     )
     if not counted:
@@ -111,129 +121,131 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, shelves: Sequence[Shel
         failover = LimitingResource.FAILOVER
         nodes = tuple(NodeFit(name=name, available=0, limiting=failover) for name in counted)
         return replace(result, limiting=failover, nodes=nodes)
-    case = _Case.of(need, disks, [housing.now[name] for name in counted])
+    case = _Case.of(units, need=need, disks=disks)
+    placed, flow = case.fill()
+    fitting = sum(placed.values())
+    kept = _kept(need, counted, housing=housing, disks=disks)
     cap = UNLIMITED if tier.max_units is None else tier.max_units
-    fitting = case.total()
-    kept = _kept(need, disks, counted, housing)
     available = min(fitting, kept, cap)
-    placed, flow = case.fill(available)
-    limiting = case.limiting(placed, flow, available=available, cap=cap)
+    if available < fitting:
+        placed, flow = case.fill(available)
+    used_up = {name: case.used_up(name, there, flow) for name, there in placed.items()}
     if available == cap < min(fitting, kept):
-        limiting = LimitingResource.MAX_UNITS
+        limiting: LimitingResource | None = LimitingResource.MAX_UNITS
     elif kept < fitting:
         limiting = LimitingResource.FAILOVER
+    else:
+        limiting = case.limiting(set(used_up.values()), fitting=fitting, cap=cap)
     return replace(
         result,
         available=available,
         limiting=limiting,
         homeless=housing.at_risk if available == 0 else None,
-        nodes=tuple(
-            NodeFit(name=name, available=units, limiting=case.used_up(name, units, flow))
-            for name, units in placed.items()
-        ),
+        nodes=tuple(NodeFit(name=name, available=there, limiting=used_up[name]) for name, there in placed.items()),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """One tier on a set of rooms: the units that each resource of each node allows, and the units that each backing holds."""
+    """One tier on a set of nodes: the units that each resource of a node allows, all of them together, and those that each backing holds."""
 
-    units: Mapping[str, Mapping[LimitingResource, int]]
+    units: Mapping[str, Units]
+    room: Mapping[str, int]
     backings: Mapping[str, int]
     reach: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, need: _Need, disks: Disks, rooms: Iterable[Room]) -> "_Case":
-        size = need.tier.disk.bytes
+    def of(cls, units: Mapping[str, Units], *, need: _Need, disks: Disks) -> "_Case":
         return cls(
-            units={room.name: need.fit(room) for room in rooms},
-            backings={backing: left // size for backing, left in disks.for_sale.items()},
+            units=units,
+            room={name: min(own) for name, own in units.items()},
+            backings={backing: left // need.disk for backing, left in disks.for_sale.items()},
             reach=disks.reach,
         )
 
-    def total(self) -> int:
-        placed, _ = self.fill(UNLIMITED)
-        return sum(placed.values())
+    def fill(self, most: int = UNLIMITED) -> tuple[dict[str, int], Flow]:
+        return fill(room=self.room, reach=self.reach, backings=self.backings, most=most)
 
-    def total_without(self, resource: LimitingResource) -> int:
-        """The total if `resource` were unlimited."""
-        if resource is LimitingResource.DISK:
-            return sum(min(units.values()) for units in self.units.values())
-        units = {
-            name: {other: count for other, count in own.items() if other is not resource}
-            for name, own in self.units.items()
-        }
-        return replace(self, units=units).total()
-
-    def fill(self, most: int) -> tuple[dict[str, int], Flow]:
-        room = {name: min(units.values()) for name, units in self.units.items()}
-        return fill(room=room, reach=self.reach, backings=self.backings, most=most)
-
-    def used_up(self, name: str, units: int, flow: Flow) -> LimitingResource | None:
+    def used_up(self, name: str, there: int, flow: Flow) -> LimitingResource | None:
         """The first resource of which the node has nothing left for one more unit; None where a cap came first."""
-        for resource in RESOURCES:
-            if resource is LimitingResource.DISK:
-                if not flow.has_room(name):
-                    return resource
-            elif self.units[name].get(resource, UNLIMITED) <= units:
+        for resource, allowed in zip(NODE_RESOURCES, self.units[name], strict=True):
+            if allowed <= there:
                 return resource
-        return None
+        return None if flow.has_room(name) else LimitingResource.DISK
 
-    def limiting(self, placed: Mapping[str, int], flow: Flow, *, available: int, cap: int) -> LimitingResource | None:
-        """The resource that, without limit, would raise `available` most; else the first that is used up on some node."""
-        used_up = [self.used_up(name, units, flow) for name, units in placed.items()]
-        if len(used_up) > 1:
-            gains = {resource: min(self.total_without(resource), cap) - available for resource in RESOURCES}
+    def limiting(
+        self, used_up: Collection[LimitingResource | None], *, fitting: int, cap: int
+    ) -> LimitingResource | None:
+        """The resource that, without limit, would raise what is available most; else the first that is used up on some node."""
+        available = min(fitting, cap)
+        if len(self.units) > 1 and available < cap:
+            gains = {resource: min(self._without(resource, fitting), cap) - available for resource in RESOURCES}
             best = max(RESOURCES, key=lambda resource: gains[resource])
             if gains[best] > 0:
                 return best
         return next((resource for resource in RESOURCES if resource in used_up), None)
 
+    def _without(self, resource: LimitingResource, fitting: int) -> int:
+        """How many would fit if `resource` were unlimited."""
+        if resource is LimitingResource.DISK:
+            return sum(self.room.values())
+        at = NODE_RESOURCES.index(resource)
+        room = {name: min(own[:at] + own[at + 1 :]) for name, own in self.units.items()}
+        if room == self.room:
+            return fitting
+        placed, _ = fill(room=room, reach=self.reach, backings=self.backings)
+        return sum(placed.values())
 
-def _kept(need: _Need, disks: Disks, counted: Sequence[str], housing: Housing) -> int:
+
+def _kept(need: _Need, counted: Sequence[str], *, housing: Housing, disks: Disks) -> int:
     """The least that still fits on the rest, over all sets of nodes that may go down together."""
     if housing.at_risk is not None:
         return 0
-    return min(
-        (_Case.of(need, disks, [rest[name] for name in counted if name in rest]).total() for rest in housing.after),
-        default=UNLIMITED,
+    cases = (
+        _Case.of({name: need.fit(rest[name]) for name in counted if name in rest}, need=need, disks=disks)
+        for rest in housing.after
     )
+    return min((sum(case.fill()[0].values()) for case in cases), default=UNLIMITED)
 
 
 def _judge(tier: Tier, *, rooms: Rooms, disks: Disks) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Sort the nodes: those that cannot be judged for this tier, those that are known to carry none, and those to count."""
     blind: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    seen: list[str] = []
+    counted: list[str] = []
+    needs_hvm = tier.virtualization is Virtualization.KVM and tier.architecture is Architecture.AMD64
     for name, room in rooms.rooms.items():
-        known = _known_unusable(tier, room)
-        unseen = room.left_out.value if room.left_out is not None else _unseen(tier, room, disks=disks)
+        known = _known_unusable(tier, room, needs_hvm=needs_hvm)
         if known is not None:
             left_out[name] = known
-        elif unseen is not None:
+            continue
+        unseen = _unseen(tier, room, disks=disks, needs_hvm=needs_hvm)
+        if unseen is not None:
             blind[name] = unseen
         else:
-            seen.append(name)
-    return blind, left_out, seen
+            counted.append(name)
+    return blind, left_out, counted
 
 
-def _known_unusable(tier: Tier, room: Room) -> str | None:
-    if room.left_out is LeftOut.NOT_SELECTED or not tier.nodes.matches(room.name):
+def _known_unusable(tier: Tier, room: Room, *, needs_hvm: bool) -> str | None:
+    """`needs_hvm`: whether hardware virtualization must be told; the flag is never set on ARM, where machines run all the same."""
+    if room.left_out is LeftOut.NOT_SELECTED or not tier.nodes.matches(room.node.name):
         return LeftOut.NOT_SELECTED.value
     if room.left_out is not None:
         return None if room.left_out.blind else room.left_out.value
     if room.node.architecture != tier.architecture:
         return "Architecture"
-    # The flag is never set on ARM, where virtual machines run all the same.
-    if tier.virtualization is Virtualization.KVM and tier.architecture is Architecture.AMD64 and room.node.hvm is False:
+    if needs_hvm and room.node.hvm is False:
         return "NoHardwareVirtualization"
     return None
 
 
-def _unseen(tier: Tier, room: Room, *, disks: Disks) -> str | None:
-    """What the tier needs of an eligible node and nobody could read."""
+def _unseen(tier: Tier, room: Room, *, disks: Disks, needs_hvm: bool) -> str | None:
+    """Why a node that may carry units cannot be judged: what the tier needs of it, nobody could read."""
     node = room.node
-    if tier.virtualization is Virtualization.KVM and tier.architecture is Architecture.AMD64 and node.hvm is None:
+    if room.left_out is not None:
+        return room.left_out.value
+    if needs_hvm and node.hvm is None:
         return "HardwareUnread"
     if node.name in disks.unread:
         return "StoragesUnread"

@@ -42,6 +42,9 @@ class Flow:
         """A shortest chain (node, backing), (node, backing), ... to a backing with room: each further node moves disks from the backing
         before.
         """
+        for backing in self.reach.get(node, ()):
+            if self.left[backing] > 0:
+                return [(node, backing)]
         came_from: dict[str, tuple[str, str | None]] = {}
         frontier: list[tuple[str, str | None]] = [(node, None)]
         asked = {node}

@@ -13,7 +13,7 @@ from proxmox_offerings.inventory.snapshot import Node, NodeState, Snapshot
 from proxmox_offerings.proxmox.answers import GuestRow
 from proxmox_offerings.proxmox.errors import UncountableGuests
 from proxmox_offerings.resources import Allocation as Policy
-from proxmox_offerings.resources import CPUAllocation, CPUUnit, MemoryAllocation, ProxmoxHostSpec, StoppedGuests
+from proxmox_offerings.resources import CPUUnit, ProxmoxHostSpec, StoppedGuests
 
 
 class LeftOut(StrEnum):
@@ -38,16 +38,17 @@ class LeftOut(StrEnum):
 class Room:
     """One node: what may be committed on it, what is, and its free cards by model ("10de:20b5" -> count).
 
-    `unit_total` is the node's threads, or cores where the policy counts cores.
+    `unit_total` is the node's threads, or cores where the policy counts cores; `percent` of them are for sale. `overhead` is what each
+    virtual machine takes beside its own memory.
     """
 
     node: Node
     left_out: LeftOut | None
     cpu: Allocation
     memory: Allocation
-    cpu_policy: CPUAllocation
-    memory_policy: MemoryAllocation
     unit_total: int
+    percent: int
+    overhead: int
     free_cards: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -59,7 +60,7 @@ class Room:
         return points_of(
             resident.size,
             dedicated=resident.dedicated,
-            policy=self.cpu_policy,
+            percent=self.percent,
             unit_total=self.unit_total,
             unlimited=policy.unlimited_containers,
             limit_read=resident.limit_read,
@@ -67,7 +68,7 @@ class Room:
 
     def memory_of(self, resident: "Resident") -> int:
         """What the guest's memory costs here: a virtual machine needs some beside its own."""
-        return resident.size.memory + (self.memory_policy.guest_overhead.bytes if resident.guest.kind == "qemu" else 0)
+        return resident.size.memory + (self.overhead if resident.guest.kind == "qemu" else 0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -202,9 +203,9 @@ def _empty(spec: ProxmoxHostSpec, node: Node) -> Room:
             ),
             committed=0,
         ),
-        cpu_policy=cpu_policy,
-        memory_policy=memory_policy,
         unit_total=unit_total,
+        percent=cpu_policy.percent,
+        overhead=memory_policy.guest_overhead.bytes,
         free_cards=_free_cards(node),
     )
 
@@ -266,7 +267,7 @@ def _counted(room: Room, guests: Iterable[GuestRow], *, policy: Policy, scale: _
         room,
         left_out=left_out,
         cpu=replace(room.cpu, committed=points + int(vcpus) * POINTS),
-        memory=replace(room.memory, committed=memory + machines * room.memory_policy.guest_overhead.bytes),
+        memory=replace(room.memory, committed=memory + machines * room.overhead),
     )
 
 

@@ -70,12 +70,11 @@ def _doubling(kind: str, memory: int, rooms: Sequence[Room], architecture: Archi
 
 
 def _carries(room: Room, vcpus: int, memory: int) -> bool:
-    overhead = room.memory_policy.guest_overhead.bytes
     return (
         vcpus <= (room.node.threads or 0)
         and vcpus * POINTS <= room.cpu.capacity
         and memory <= (room.node.memory or 0)
-        and memory + overhead <= room.memory.capacity
+        and memory + room.overhead <= room.memory.capacity
     )
 
 
@@ -116,7 +115,7 @@ def _share(room: Room, cards: int) -> tuple[int, int]:
     """vCPUs (a power of two) and whole GiB of memory for one card, if all cards of the node were sold."""
     threads = min(room.node.threads or 0, room.cpu.capacity // POINTS) // cards
     vcpus = min(MOST_VCPUS_PER_CARD, 1 << (threads.bit_length() - 1)) if threads else 0
-    each = room.memory.capacity // cards - room.memory_policy.guest_overhead.bytes
+    each = room.memory.capacity // cards - room.overhead
     return vcpus, min(vcpus * GPU_MEMORY_PER_VCPU, max(0, each) // GIB * GIB)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from proxmox_offerings.capacity.disks import shelves_of
+from proxmox_offerings.capacity.disks import DiskUse, disks_for, shelves_of
 from proxmox_offerings.capacity.failover import housing_of
 from proxmox_offerings.capacity.fit import Fit, card_matches, fit_of
 from proxmox_offerings.capacity.rooms import rooms_of
@@ -67,11 +67,12 @@ def plan(
     housing = housing_of(rooms, host.spec.allocation)
     shelves = shelves_of(host.spec, snapshot)
     tiers = host.spec.tiers or derived_tiers(rooms, existing=existing)
+    disks = {use: disks_for(use, shelves) for use in {DiskUse.of(tier) for tier in tiers}}
     offerings = tuple(
         _planned(
             host,
             tier,
-            fit=fit_of(tier, rooms=rooms, housing=housing, shelves=shelves),
+            fit=fit_of(tier, rooms=rooms, housing=housing, disks=disks[DiskUse.of(tier)]),
             snapshot=snapshot,
             past=past.get(offering_name(host, tier)),
         )

@@ -5,7 +5,9 @@ LONGEST_NAME = 128
 
 def clean(text: str, *, most: int = LONGEST_NAME) -> str:
     """The text with everything unprintable gone, cut to `most` characters."""
-    printable = "".join(character for character in text if character.isprintable()).strip()
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable())
+    printable = text.strip()
     return printable if len(printable) <= most else printable[: most - 1] + "…"
 
 
