@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from proxmox_offerings.controller import conditions, statements
 from proxmox_offerings.controller.problems import Problem
+from proxmox_offerings.controller.reasons import HostReason
 from proxmox_offerings.kube.objects import LiveObject
 from proxmox_offerings.resources import InvalidResource, MissingPrivilege, OfferingCounts, ProxmoxHostStatus
 
@@ -21,11 +22,8 @@ def failed(
 ) -> ProxmoxHostStatus:
     """The status while nothing new is known: what was observed stays, with its times."""
     before = read_host_status(host)
-    missing = tuple(
-        MissingPrivilege(path=lack.path, privilege=lack.privilege, effect=lack.effect) for lack in problem.missing
-    )
-    update = {"missing_privileges": missing or before.missing_privileges, "offerings": counts}
-    return _with_conditions(host, before, before.model_copy(update=update), problem=problem, insecure=insecure, now=now)
+    status = _with_problem(before, problem).model_copy(update={"offerings": counts})
+    return _with_conditions(host, before, status, problem=problem, insecure=insecure, now=now)
 
 
 def refreshed(
@@ -45,7 +43,7 @@ def refreshed(
     seen = _with_conditions(
         host,
         before,
-        observed.model_copy(update={"offerings": counts}),
+        _with_problem(observed, problem).model_copy(update={"offerings": counts}),
         problem=problem,
         insecure=insecure,
         now=now,
@@ -68,6 +66,20 @@ def refreshed(
 def terms_changed(host: LiveObject) -> bool:
     """Whether its spec changed since its Offerings were written: what they say was said on other terms."""
     return read_host_status(host).observed_generation != host.generation
+
+
+def _with_problem(status: ProxmoxHostStatus, problem: Problem | None) -> ProxmoxHostStatus:
+    """What was observed earlier, with the facts that the problem itself is."""
+    if problem is None:
+        return status
+    update: dict[str, object] = {}
+    if problem.missing:
+        update["missing_privileges"] = tuple(
+            MissingPrivilege(path=lack.path, privilege=lack.privilege, effect=lack.effect) for lack in problem.missing
+        )
+    if problem.reason == HostReason.NOT_QUORATE and status.proxmox is not None:
+        update["proxmox"] = status.proxmox.model_copy(update={"quorate": False})
+    return status.model_copy(update=update)
 
 
 def _with_conditions(

@@ -16,6 +16,7 @@ from proxmox_offerings.controller import conditions, statements
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.reasons import OfferingReason
 from proxmox_offerings.controller.wanted import Wanted
+from proxmox_offerings.kube.client import IN_FLIGHT
 from proxmox_offerings.kube.errors import Conflict, KubeError, NotFound
 from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.resources import OfferingSpec, OfferingStatus, ProxmoxHost, ProxmoxHostStatus, Stock
@@ -50,7 +51,10 @@ class Outcome:
 
 
 class Publisher:
-    """Writes to the API server. What it wrote is in `live` at once, so that the watch's echo of it is no news."""
+    """Writes to the API server. What it wrote is in `live` at once, so that the watch's echo of it is no news.
+
+    As many Offerings at a time as there may be requests, each to its end: a new one has its statement right after it exists.
+    """
 
     def __init__(
         self, *, hosts: HostWriter, offerings: OfferingWriter, live: LiveObjects, now: Callable[[], datetime]
@@ -59,6 +63,7 @@ class Publisher:
         self._offerings = offerings
         self._live = live
         self._now = now
+        self._free = asyncio.Semaphore(IN_FLIGHT)
 
     async def offerings(self, host: LiveObject, wanted: Sequence[Wanted], *, no_others: bool = True) -> Outcome:
         """Make the Offerings of `host` be `wanted`, and with `no_others` no others.
@@ -96,14 +101,15 @@ class Publisher:
 
     async def _make(self, host: LiveObject, wanted: Wanted) -> None:
         ref = Ref(host.ref.namespace, wanted.name)
-        there = self._live.offering(ref)
-        try:
-            await self._make_from(there, host, ref, wanted)
-        except NotFound:
-            # Deleted by somebody, and the watch has not told yet. Nothing was believed of it that is not believed of a new one.
-            if there is not None:
-                self._live.offering_gone(there)
-            await self._make_from(None, host, ref, wanted)
+        async with self._free:
+            there = self._live.offering(ref)
+            try:
+                await self._make_from(there, host, ref, wanted)
+            except NotFound:
+                # Deleted by somebody, and the watch has not told yet. Nothing was believed of it that is not believed of a new one.
+                if there is not None:
+                    self._live.offering_gone(there)
+                await self._make_from(None, host, ref, wanted)
 
     async def _make_from(self, there: LiveObject | None, host: LiveObject, ref: Ref, wanted: Wanted) -> None:
         if wanted.spec is not None and wanted.labels is not None:
@@ -114,7 +120,7 @@ class Publisher:
             if there is None or other_spec or not _belongs(there, host, wanted.labels):
                 there = await self._offerings.apply(ref, owner=host, labels=wanted.labels, spec=wanted.spec)
                 self._live.saw_offering(there)
-                log.info("offering applied", namespace=ref.namespace, offering=ref.name)
+                log.debug("offering applied", namespace=ref.namespace, offering=ref.name)
         if there is not None:
             await self._say(there, wanted.status, wanted.reason)
 

@@ -73,8 +73,8 @@ class Session:
 
     @property
     def seconds_until_due(self) -> float:
-        """Until Proxmox may be asked again; infinite while suspended."""
-        return self._due - asyncio.get_running_loop().time()
+        """Until Proxmox may be asked again, not below 0; infinite while suspended."""
+        return max(0.0, self._due - asyncio.get_running_loop().time())
 
     def believable(self, spec: ProxmoxHostSpec, *, now: datetime) -> Snapshot | None:
         """The last snapshot, while a statement made from it would still be valid, and if it is of the cluster that `spec` names.
