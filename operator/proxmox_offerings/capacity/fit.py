@@ -178,7 +178,7 @@ class _Case:
     ) -> LimitingResource | None:
         """The resource that, without limit, would raise what is available most; else the first that is used up on some node."""
         available = min(fitting, cap)
-        if len(self.units) > 1 and available < cap:
+        if available < cap:
             gains = {resource: min(self._without(resource, fitting), cap) - available for resource in RESOURCES}
             best = max(RESOURCES, key=lambda resource: gains[resource])
             if gains[best] > 0:

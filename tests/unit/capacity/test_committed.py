@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxmox_offerings.proxmox.answers import GuestConfig, GuestRow
-from support.cluster import available, cluster, config, guest, node, planned, tier, unknown
+from support.cluster import available, cards, cluster, config, guest, node, planned, tier, unknown
 
 BY_CPU = tier(memory="1Mi", disk="1Mi")
 """Counts free vCPUs."""
@@ -286,3 +286,11 @@ class TestMigration:
         nodes = (node("pve1", status="offline", threads=None, memory=None), *before.nodes[1:])
         after = before.but(nodes=nodes, guests=(unknown(100, "pve1", lock="migrate"),))
         assert available(after.snapshot(remembered=before.remembered()), BY_CPU) == 2
+
+    def test_migrating_guest_whose_cards_nobody_knows_may_take_any(self) -> None:
+        """gpu1 cannot be judged for want of its guest's configuration; on gpu2, where it may arrive, no card is surely free."""
+        nodes = [node("gpu1", pci=cards(2)), node("gpu2", pci=cards(2))]
+        still = cluster(nodes=nodes, guests=[guest(100, "gpu1")], configs={100: None})
+        moving = still.but(guests=(guest(100, "gpu1", lock="migrate"),))
+        assert available(still, tier(gpu={"count": 1})) == 2
+        assert available(moving, tier(gpu={"count": 1})) == 0

@@ -227,7 +227,7 @@ class TestOneBacking:
             ),
             pytest.param(
                 storage("a", "dir", path="/mnt/x/", avail="30Gi"),
-                storage("b", "btrfs", path="/mnt//x", avail="30Gi"),
+                storage("b", "btrfs", path="/mnt//x", avail="40Gi"),
                 3,
                 id="one path, written differently",
             ),
@@ -383,6 +383,18 @@ class TestProvisioned:
             configs={100: config(volumes={"a:vm-100-disk-0": "30Gi", "b:vm-100-disk-1": "40Gi"})},
         )
         assert available(seen, DISK, allocation=PROVISIONED) == 3
+
+    def test_volumes_of_all_that_a_backing_named_by_hand_joins_count(self) -> None:
+        """30 and 40 of 100 GiB are promised on what the seller says is one array."""
+        seen = one(
+            storage("a", volume_group="a", total="100Gi", avail="100Gi"),
+            storage("b", volume_group="b", total="100Gi", avail="100Gi"),
+            guests=[guest(100)],
+            configs={100: config(volumes={"a:vm-100-disk-0": "30Gi", "b:vm-100-disk-1": "40Gi"})},
+        )
+        rules = [{"match": "*", "backing": "array"}]
+        assert available(seen, DISK, allocation=PROVISIONED) == 13
+        assert available(seen, DISK, allocation=PROVISIONED, storageRules=rules) == 3
 
 
 class TestClasses:

@@ -96,10 +96,11 @@ class TestLimitOfSeveralNodes:
         assert self.limit(machine("pve1", threads=3), machine("pve2", threads=4), disks={"pve1": 3, "pve2": 4}) == CPU
 
     def test_gains_are_compared_after_max_units(self) -> None:
-        """Two units fit. Without the limit of CPU 4 more would, of disk 1 more; with at most 2 in all, neither gains: CPU is first."""
-        nodes = (machine("pve1", threads=1, memory=5), machine("pve2", threads=2, memory=5))
-        assert self.limit(*nodes, disks={"pve2": 1}) == CPU
-        assert self.limit(*nodes, disks={"pve2": 1}, maxUnits=2) == CPU
+        """Six fit. Without limit, CPU would give 5 more and memory 3; at most 8 in all, both give 2, and memory is first."""
+        nodes = (machine("pve1", threads=3, memory=8), machine("pve2", threads=6, memory=3))
+        assert self.limit(*nodes) == CPU
+        assert self.limit(*nodes, maxUnits=8) == MEMORY
+        assert self.limit(*nodes, maxUnits=6) == MEMORY
 
 
 class TestMaxUnits:
@@ -219,16 +220,16 @@ class TestFailover:
         assert self.sold(seen, **terms) == (4, "failover")
 
     def test_cards_of_lost_guests_are_kept_by_model(self) -> None:
-        """Each node has 3 cards, one of gpu1's is in use: with gpu1 down its guest takes one on gpu2, and 2 are left there."""
-        nodes = [machine("gpu1", gpus=3), machine("gpu2", gpus=3)]
+        """gpu1 has 4 cards, one of them in use, gpu2 has 3: with gpu1 down its guest takes one on gpu2, and 2 are left there."""
+        nodes = [machine("gpu1", gpus=4), machine("gpu2", gpus=3)]
         seen = cluster(
             nodes=nodes, guests=[guest(100, "gpu1"), guest(101, "gpu2")], configs={100: config("01:00"), 101: config()}
         )
-        assert available(seen, tier(gpu={"count": 1})) == 5
+        assert available(seen, tier(gpu={"count": 1})) == 6
         assert self.sold(seen, tier(gpu={"count": 1})) == (2, "failover")
 
     def test_cards_of_lost_guests_by_mapping_are_kept_too(self) -> None:
-        nodes = [machine("gpu1", gpus=3), machine("gpu2", gpus=3)]
+        nodes = [machine("gpu1", gpus=4), machine("gpu2", gpus=3)]
         seen = cluster(
             nodes=nodes,
             guests=[guest(100, "gpu1"), guest(101, "gpu2")],
@@ -236,6 +237,12 @@ class TestFailover:
             mappings=(mapping("a100", ("gpu1", "0000:01:00"), ("gpu2", "0000:01:00")),),
         )
         assert self.sold(seen, tier(gpu={"count": 1})) == (2, "failover")
+
+    def test_guest_that_finds_no_card_elsewhere_stops_sales(self) -> None:
+        nodes = [machine("gpu1", gpus=1), machine("pve1"), machine("pve2")]
+        seen = cluster(nodes=nodes, guests=[guest(100, "gpu1")], configs={100: config("01:00")})
+        assert self.sold(seen) == (0, "failover")
+        assert self.sold(seen.but(configs={100: config()}))[0] == 199
 
     def test_guest_whose_cards_nobody_knows_leaves_none_free(self) -> None:
         """gpu1 cannot be judged for GPU tiers; if it goes down, its guest may take any card of gpu2."""

@@ -124,6 +124,12 @@ def test_dead_node_beside_an_unreadable_one_is_sold_out() -> None:
     assert (said.stock, said.limiting_resource) == (Stock.OUT_OF_STOCK, LimitingResource.NODES)
 
 
+def test_live_node_whose_storages_nobody_read_is_not_sold_out_because_another_is_dead() -> None:
+    """What the tier needs, no node that could be judged lets us see."""
+    seen = cluster(nodes=[node("pve1", status="offline"), node("pve2", storages_unread=True)])
+    assert offer(seen).statement.stock is Stock.UNKNOWN
+
+
 def test_node_left_out_by_the_seller_does_not_make_blindness_look_sold_out() -> None:
     """The only selected node is not heard of: that the other one is not selected says nothing about stock."""
     seen = cluster(nodes=[node("pve1", status="unknown", threads=None, memory=None), node("pve2", status="offline")])
@@ -225,6 +231,13 @@ def test_guest_whose_size_nobody_tells_takes_its_node_out_and_is_not_a_sold_out_
     assert (said.stock, said.available) == (Stock.UNKNOWN, None)
     beside = lost.but(nodes=(*lost.nodes, node("pve2", **SMALL)))
     assert placement(beside) == {"pve2": 4}
+
+
+def test_size_from_before_does_not_stand_in_for_a_configuration_on_a_live_node() -> None:
+    """The guest may have grown since; on a live node its configuration can tell, or nobody can."""
+    before = cluster(guests=[guest(100, hastate="started")])
+    after = before.but(guests=(unknown(100, hastate="started"),), configs={100: None})
+    assert available(after.snapshot(remembered=before.remembered())) is None
 
 
 def test_status_tells_why_a_node_is_left_out() -> None:
