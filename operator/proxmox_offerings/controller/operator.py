@@ -54,7 +54,7 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
         make_plan=plan,
         unobserved=unobserved,
     )
-    return await operator.run(stop or asyncio.Event())
+    return await operator.run(stop)
 
 
 def utc_now() -> datetime:
@@ -120,8 +120,11 @@ class Operator:
         """Whether everything that exists is known."""
         return self._listed
 
-    async def run(self, stop: asyncio.Event) -> int:
-        """Run until stopped; returns the exit code."""
+    async def run(self, stop: asyncio.Event | None = None) -> int:
+        """Run until stopped; returns the exit code.
+
+        Without `stop`, signals end it. An event that nobody sets would cost five seconds at the end: kopf waits for whoever waits for it.
+        """
         log.info("operator starts", version=__version__, namespaces=self._settings.namespaces or "all")
         try:
             if self._health is not None:
@@ -142,6 +145,8 @@ class Operator:
         finally:
             await self._stop()
             await self._client.aclose()
+            # Ours and kopf's TLS connections are closed by callbacks; a loop that ends before leaves their sockets to the garbage collector.
+            await asyncio.sleep(0.25)
 
     async def _start(self) -> None:
         await self._resync.until_listed()

@@ -152,10 +152,7 @@ class OperatorThread:
         )
         stop = asyncio.Event()
         self._started.set_result((asyncio.get_running_loop(), stop, operator))
-        code = await operator.run(stop)
-        # TLS connections that were cut are closed by callbacks; a loop that ends before would leave their sockets to the garbage collector.
-        await asyncio.sleep(0.2)
-        return code
+        return await operator.run(stop)
 
 
 class Kube:
