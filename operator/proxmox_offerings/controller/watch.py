@@ -99,7 +99,6 @@ def settings_of() -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = NoMemory()
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.connect_timeout = 5
-    settings.networking.trust_env = True  # as the client, and kubectl
     settings.process.ultimate_exiting_timeout = None  # a pod's grace period ends it anyway
     return settings
 
@@ -117,7 +116,6 @@ async def connection_of(client: KubeClient) -> kopf.ConnectionInfo:
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
         proxy_url=configuration.proxy,
-        trust_env=True,
     )
 
 

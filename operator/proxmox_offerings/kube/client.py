@@ -12,7 +12,8 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config
@@ -51,7 +52,10 @@ class KubeClient:
         if found is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
             found = str(Path.home() / ".kube" / "config")
         configuration = Configuration()
+        # aiohttp would look for proxies and netrc files in two threads for each request, which costs as much as the request.
+        configuration.client_session_kwargs = {"trust_env": False}
         await _load(configuration, found)
+        configuration.proxy = configuration.proxy or _proxy_of_environment(configuration.host)
         return cls(configuration, kubeconfig=found, counted=counted)
 
     async def aclose(self) -> None:
@@ -163,6 +167,14 @@ async def _load(configuration: Configuration, kubeconfig: str | None) -> None:
         # The loader raises whatever its parsers, plugins and files raise; all of it means the same to us.
         where = kubeconfig or "the pod's service account"
         raise KubeError(f"no usable credentials for the API server in {where} ({type(problem).__name__})") from problem
+
+
+def _proxy_of_environment(server: str) -> str | None:
+    """The proxy that the environment names for `server`, as kubectl takes it."""
+    address = urlsplit(server)
+    if address.hostname is None or proxy_bypass(address.hostname):
+        return None
+    return getproxies().get(address.scheme)
 
 
 def _message(content: bytes, status: int) -> str:

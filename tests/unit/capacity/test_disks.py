@@ -175,6 +175,14 @@ class TestFreeBytes:
         assert available(one(storage("a", total="100Gi", avail="50Gi", written=-20 * 2**30)), DISK) == 7
         assert available(one(storage("a", total="100Gi", avail="50Gi", written=-90 * 2**30)), DISK) == 10
 
+    def test_what_cannot_be_followed_since_the_slow_read_is_unread(self) -> None:
+        """What was free minutes ago may be full now."""
+        seen = one(storage("a", total="100Gi", avail="50Gi"))
+        fast = seen.fast
+        (row,) = fast.resources.storages
+        rows = replace(fast.resources, storages=(replace(row, disk=None),))
+        assert available(seen.snapshot(fast=replace(fast, resources=rows)), DISK) is None
+
     def test_more_written_than_was_free_is_none_left(self) -> None:
         assert available(one(storage("a", total="100Gi", avail="50Gi", written="60Gi")), DISK) == 0
 
