@@ -28,6 +28,12 @@ def test_no_guest_has_more_vcpus_than_a_node_has_threads() -> None:
     assert "std-4" not in derived(node(threads=2, memory="40Gi"))
 
 
+def test_no_guest_has_more_memory_than_a_node_has() -> None:
+    """Twice 6 GiB could be committed, but std-4 would take 8 at once."""
+    terms = {"memory": {"percent": 200, "reserved": "0"}, "cpu": {"percent": 400}}
+    assert list(derived(node(threads=8, memory="6Gi"), allocation=terms)) == ["std-1", "std-2"]
+
+
 def test_largest_node_decides() -> None:
     names = list(derived(node("pve1", threads=2, memory="6Gi"), node("pve2", threads=4, memory="10Gi")))
     assert names == ["std-1", "std-2", "std-4"]
@@ -122,8 +128,10 @@ class TestCards:
         assert self.names(one, other) == ["gpu-10de-2331-1", "gpu-10de-2339-1"]
 
     def test_unit_gets_its_share_of_the_smallest_node_that_has_the_card(self) -> None:
-        """16 threads for 2 cards are 8 vCPUs each, with 4 GiB each; 34 - 2 GiB for 2 cards are 16 each."""
-        spec = derived(node(threads=16, memory="34Gi", pci=cards(2)))["gpu-a100-pcie-80gb-2"]
-        assert (spec.cpu, str(spec.memory), spec.gpu and spec.gpu.count) == (16, "32Gi", 2)
+        """The smaller: 8 threads for 2 cards are 4 vCPUs each, and 34 - 2 GiB are 16 each, of which 4 GiB for each vCPU are taken."""
+        small = node("a", threads=8, memory="34Gi", pci=cards(2))
+        large = node("b", threads=64, memory="256Gi", pci=cards(2))
+        spec = derived(small, large)["gpu-a100-pcie-80gb-2"]
+        assert (spec.cpu, str(spec.memory), str(spec.disk)) == (8, "32Gi", "200Gi")
         assert spec.gpu is not None
-        assert spec.gpu.models == ("10de:20b5",)
+        assert (spec.gpu.count, spec.gpu.models) == (2, ("10de:20b5",))
