@@ -31,6 +31,7 @@ from proxmox_offerings.controller import logging, wanted
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.publish import Publisher
+from proxmox_offerings.controller.statements import Rhythm
 from proxmox_offerings.kube.client import KubeClient
 from proxmox_offerings.kube.hosts import Hosts
 from proxmox_offerings.kube.objects import LiveObject
@@ -43,7 +44,7 @@ OFFERINGS: Final = HOSTS * len(TIERS)
 CONCURRENCIES: Final = (8, 16)
 """Tried for the floor; the better one is measured again."""
 TURNS: Final = 3
-VALIDITY: Final = timedelta(seconds=600)
+RHYTHM: Final = Rhythm(interval=timedelta(seconds=60), validity=timedelta(seconds=600))
 GOAL: Final = Goal(relation=">=", value=0.8)
 
 
@@ -100,7 +101,7 @@ async def publish(client: KubeClient, shop: Shop, planned: Mapping[str, tuple[Pl
     for host in shop.hosts:
         live.saw_host(host)
     publisher = Publisher(hosts=Hosts(client), offerings=Offerings(client), live=live, now=lambda: now)
-    reading = wanted.Reading(at=now, confirmed=True, validity=VALIDITY)
+    reading = wanted.Reading(at=now, confirmed=True, rhythm=RHYTHM)
     workers = asyncio.Semaphore(Settings().concurrency)
 
     async def one(host: LiveObject) -> None:

@@ -1,6 +1,6 @@
 """What the status of a ProxmoxHost says: what was observed, carried over while nothing new is known, and the conditions. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from proxmox_offerings.controller import conditions, statements
 from proxmox_offerings.controller.problems import Problem
@@ -32,7 +32,7 @@ def refreshed(
     observed: ProxmoxHostStatus,
     at: datetime,
     next_at: datetime,
-    validity: timedelta,
+    rhythm: statements.Rhythm,
     problem: Problem | None,
     insecure: bool,
     counts: OfferingCounts,
@@ -53,9 +53,9 @@ def refreshed(
     renew = statements.must_renew(
         str(host.ref),
         said_at=said_at,
-        valid_until=said_at + validity if said_at else None,
+        valid_until=said_at + rhythm.validity if said_at else None,
         seen_at=at,
-        validity=validity,
+        rhythm=rhythm,
     )
     if not renew and seen.model_copy(update=times) == before:
         return before

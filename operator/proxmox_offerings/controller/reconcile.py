@@ -171,12 +171,10 @@ class Reconciler:
         there = self._live.offerings_of(resource)
         changed = host_status.terms_changed(resource)
         now = self._now()
-        validity = timedelta(seconds=host.spec.validity_seconds)
+        rhythm = statements.Rhythm.of(host.spec)
         insecure = host.spec.tls.insecure_skip_verify
         if sight is not None:
-            reading = wanted.Reading(
-                at=sight.snapshot.observed_at, confirmed=session.problem is None, validity=validity
-            )
+            reading = wanted.Reading(at=sight.snapshot.observed_at, confirmed=session.problem is None, rhythm=rhythm)
             offerings = wanted.seen(sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now)
         else:
             explicit = self._unobserved(host=host)
@@ -191,7 +189,7 @@ class Reconciler:
                 observed=sight.plan.observed,
                 at=sight.snapshot.observed_at,
                 next_at=now + timedelta(seconds=min(session.seconds_until_due, host.spec.refresh_interval_seconds)),
-                validity=validity,
+                rhythm=rhythm,
                 problem=problem,
                 insecure=insecure,
                 counts=counts,

@@ -6,10 +6,11 @@ becomes Unknown; and after the last good read at least half of the validity rema
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
-from proxmox_offerings.resources import InvalidResource, OfferingCounts, OfferingStatus, Stock
+from proxmox_offerings.resources import InvalidResource, OfferingCounts, OfferingStatus, ProxmoxHostSpec, Stock
 
 EXPIRED = "not known: the cluster could not be read again before validUntil"
 NOT_OBSERVED = "not known: the cluster was not read on the present terms yet"
@@ -75,30 +76,46 @@ def was_expired(status: OfferingStatus | None) -> bool:
     return status is not None and not is_known(status) and status.message == EXPIRED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often Proxmox is read, and how long a statement from it may be trusted."""
+
+    interval: timedelta
+    validity: timedelta
+
+    @classmethod
+    def of(cls, spec: ProxmoxHostSpec) -> Self:
+        """The rhythm of a ProxmoxHost."""
+        return cls(
+            interval=timedelta(seconds=spec.refresh_interval_seconds), validity=timedelta(seconds=spec.validity_seconds)
+        )
+
+
 def must_renew(
-    name: str, *, said_at: datetime | None, valid_until: datetime | None, seen_at: datetime, validity: timedelta
+    name: str, *, said_at: datetime | None, valid_until: datetime | None, seen_at: datetime, rhythm: Rhythm
 ) -> bool:
     """Whether content that has not changed is written again, given when it was last said and when Proxmox was last read.
 
     Yes at its freshness mark (see `mark`); and whenever its times are not what they would be if said now: a changed validity, a clock set back.
     """
-    if said_at is None or valid_until != said_at + validity:
+    if said_at is None or valid_until != said_at + rhythm.validity:
         return True
     age = seen_at.replace(microsecond=0) - said_at
-    return age < timedelta(0) or age >= mark(name, said_at=said_at, validity=validity)
+    return age < timedelta(0) or age >= mark(name, said_at=said_at, rhythm=rhythm)
 
 
-def mark(name: str, *, said_at: datetime, validity: timedelta) -> timedelta:
-    """The age at which a statement is written again: half of its validity, never more.
+def mark(name: str, *, said_at: datetime, rhythm: Rhythm) -> timedelta:
+    """The age at which a statement is written again: half of its validity (less the second to which times are cut), never more.
 
-    So that many Offerings do not all come due at once, each has its own moment within the half, found from its name. What was said at another
-    moment is written again a little early, once or twice and never before a quarter of the validity, until it has moved to its own.
+    So that many Offerings that were written together do not come due together for ever, each has its own moment within the half, found from its
+    name. What was said at quite another moment (because its content changed) is written again early, once, at that moment; from then on each half.
     """
-    half = validity / 2
-    to_own_moment = (
-        timedelta(seconds=(_place(name) * half.total_seconds() - said_at.timestamp()) % half.total_seconds()) or half
-    )
-    return to_own_moment if to_own_moment >= half / 2 else (to_own_moment + half) / 2
+    half = rhythm.validity / 2
+    own = timedelta(seconds=(_place(name) * half.total_seconds() - said_at.timestamp()) % half.total_seconds())
+    # A reading follows the own moment by up to an interval. What came that late, or a little later, is on time.
+    if own >= half - 1.25 * rhythm.interval:
+        return half - timedelta(seconds=1)
+    return max(own, rhythm.interval / 2)
 
 
 def counts(statuses: Iterable[OfferingStatus]) -> OfferingCounts:

@@ -6,7 +6,7 @@ stays, each statement until it ends, unless it was made on other terms than hold
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from proxmox_offerings.catalogue.plan import PlannedOffering
 from proxmox_offerings.controller import statements
@@ -37,7 +37,7 @@ class Reading:
 
     at: datetime
     confirmed: bool
-    validity: timedelta
+    rhythm: statements.Rhythm
 
 
 def seen(
@@ -104,7 +104,7 @@ def withdrawn(live: Mapping[str, LiveObject]) -> tuple[Wanted, ...]:
 def _seen(
     offering: PlannedOffering, *, reading: Reading, live: LiveObject | None, terms_changed: bool, now: datetime
 ) -> OfferingStatus:
-    fresh = statements.observed(offering.statement, at=reading.at, validity=reading.validity)
+    fresh = statements.observed(offering.statement, at=reading.at, validity=reading.rhythm.validity)
     said = _said(live)
     if said is None:
         return fresh
@@ -117,7 +117,7 @@ def _seen(
         said_at=said.observed_at,
         valid_until=said.valid_until,
         seen_at=reading.at,
-        validity=reading.validity,
+        rhythm=reading.rhythm,
     )
     return said if same and not renew else fresh
 

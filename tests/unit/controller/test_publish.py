@@ -11,6 +11,7 @@ from proxmox_offerings.catalogue.plan import PlannedOffering
 from proxmox_offerings.controller import statements, wanted
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.publish import Outcome, Publisher
+from proxmox_offerings.controller.statements import Rhythm
 from proxmox_offerings.controller.wanted import Reading, Wanted
 from proxmox_offerings.kube.errors import Refused
 from proxmox_offerings.kube.objects import LiveObject, Ref
@@ -19,7 +20,7 @@ from support.cluster import cluster, node, planned, tier
 from unit.controller.fakes import FakeKube, live_host
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-VALIDITY = timedelta(seconds=600)
+RHYTHM = Rhythm(interval=timedelta(seconds=60), validity=timedelta(seconds=600))
 HOST = live_host()
 
 
@@ -46,7 +47,7 @@ class World:
     ) -> list[tuple[str, str]]:
         """Returns what was written."""
         self.now = max(self.now, at)
-        reading = Reading(at=at, confirmed=confirmed, validity=VALIDITY)
+        reading = Reading(at=at, confirmed=confirmed, rhythm=RHYTHM)
         there = self.live.offerings_of(HOST)
         _, written = await self.publish(
             wanted.seen(offerings, reading=reading, live=there, terms_changed=terms_changed, now=self.now)
@@ -93,7 +94,7 @@ async def test_a_new_offering_has_no_status_until_its_first_statement(world: Wor
 
 async def test_nothing_is_sent_when_nothing_changed(world: World) -> None:
     await world.say(plans())
-    for seconds in (0, 60, 120, 149):
+    for seconds in (0, 10, 20, 29):
         assert await world.say(plans(), at=NOON + timedelta(seconds=seconds)) == []
 
 
@@ -155,7 +156,7 @@ async def test_an_offering_that_vanished_unheard_is_made_anew(world: World) -> N
 async def test_one_refused_write_keeps_no_other_from_being_written(world: World) -> None:
     world.kube.refused["fra1-small"] = Refused("invalid", status=422)
     offerings = plans(tier("small", cpu=2), tier("big", cpu=8))
-    reading = Reading(at=NOON, confirmed=True, validity=VALIDITY)
+    reading = Reading(at=NOON, confirmed=True, rhythm=RHYTHM)
     outcome, _ = await world.publish(wanted.seen(offerings, reading=reading, live={}, terms_changed=False, now=NOON))
     assert [str(failure) for failure in outcome.failures] == ["invalid"]
     assert set(outcome.said) == {"fra1-big"}
@@ -174,7 +175,7 @@ async def test_while_nothing_new_is_known_nothing_is_written_until_the_end(world
 async def test_an_old_reading_renews_nothing_and_revives_nothing(world: World) -> None:
     """The plan of the last snapshot is at hand during an outage, but a statement ends when it said it would."""
     await world.say(plans())
-    later = NOON + timedelta(seconds=120)
+    later = NOON + timedelta(seconds=20)
     await world.say(plans(), at=later)
     world.now = NOON + timedelta(seconds=599)
     assert await world.say(plans(), at=later, confirmed=False) == []

@@ -1,7 +1,7 @@
 """What an Offering may say and for how long: the two promises to readers, as tables."""
 
-import math
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxmox_offerings.controller import statements
+from proxmox_offerings.controller.statements import Rhythm
 from proxmox_offerings.resources import LimitingResource, OfferingNode, OfferingStatus, Stock
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 VALIDITY = timedelta(seconds=600)
+RHYTHM = Rhythm(interval=timedelta(seconds=60), validity=VALIDITY)
 SOLD = OfferingStatus(
     stock=Stock.IN_STOCK,
     available=17,
@@ -65,8 +67,8 @@ def test_what_claims_nothing_has_no_end() -> None:
 @pytest.mark.parametrize(
     ("said_at", "valid_until", "seen_at", "renewed"),
     [
-        pytest.param(0, 600, 149, False, id="never before a quarter"),
-        pytest.param(0, 600, 300, True, id="always at half"),
+        pytest.param(0, 600, 29, False, id="never before half a refresh"),
+        pytest.param(0, 600, 299, True, id="always at half, less the second to which times are cut"),
         pytest.param(0, 600, 7200, True, id="clock set forward"),
         pytest.param(0, 600, -1, True, id="clock set back: the end would be too far away"),
         pytest.param(0, 900, 60, True, id="validity was shortened"),
@@ -87,61 +89,60 @@ def test_when_content_that_did_not_change_is_written_again(
             said_at=moment(said_at),
             valid_until=moment(valid_until),
             seen_at=NOON + timedelta(seconds=seen_at),
-            validity=VALIDITY,
+            rhythm=RHYTHM,
         )
         assert again is renewed
 
 
-def said_over_time(name: str, *, begin: int, interval: int, validity: int, jitter: list[float]) -> list[float]:
-    """When one Offering is written over a day of good readings, `interval` seconds apart (give or take), from `begin` on."""
-    moments: list[float] = []
-    said_at: datetime | None = None
-    for poll in range(86_400 // interval):
-        seen_at = (NOON + timedelta(seconds=begin + poll * interval + jitter[poll % len(jitter)])).replace(
-            microsecond=0
-        )
-        end = said_at + timedelta(seconds=validity) if said_at else None
-        if statements.must_renew(
-            name, said_at=said_at, valid_until=end, seen_at=seen_at, validity=timedelta(seconds=validity)
-        ):
-            said_at = seen_at
-            moments.append(seen_at.timestamp())
-        assert said_at is not None
-        left = said_at + timedelta(seconds=validity) - seen_at
-        assert left >= timedelta(seconds=validity) / 2, "after a good reading less than half of the validity was left"
+def said_over_time(name: str, *, readings: Iterable[datetime], rhythm: Rhythm) -> list[datetime]:
+    """When one Offering whose content never changes is written, given when Proxmox was read."""
+    moments: list[datetime] = []
+    for reading in readings:
+        seen_at = reading.replace(microsecond=0)
+        said_at = moments[-1] if moments else None
+        end = said_at + rhythm.validity if said_at else None
+        if statements.must_renew(name, said_at=said_at, valid_until=end, seen_at=reading, rhythm=rhythm):
+            moments.append(seen_at)
+        left = moments[-1] + rhythm.validity - seen_at
+        assert left >= rhythm.validity / 2, "after a good reading less than half of the validity was left"
     return moments
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     name=NAMES,
-    begin=st.integers(0, 600),
-    interval=st.sampled_from([15, 37, 60, 150]),
-    jitter=st.lists(st.floats(0, 1), min_size=1, max_size=7),
+    begin=st.floats(0, 600),
+    intervals=st.sampled_from([(15, 60), (15, 600), (60, 600), (37, 600), (150, 600), (3600, 14400)]),
+    late=st.lists(st.floats(0, 0.9), min_size=1, max_size=7),
 )
-def test_half_remains_after_each_good_reading_and_writes_are_bounded(
-    name: str, begin: int, interval: int, jitter: list[float]
+def test_half_remains_after_each_good_reading_and_marks_are_half_a_validity_apart(
+    name: str, begin: float, intervals: tuple[int, int], late: list[float]
 ) -> None:
-    """One write for each half of the validity; the first two may come earlier, never before a quarter."""
-    moments = said_over_time(name, begin=begin, interval=interval, validity=600, jitter=jitter)
-    gaps = [later - earlier for earlier, later in pairwise(moments)]
-    assert all(gap >= 149 for gap in gaps)
-    assert len(moments) <= 86_400 / 300 + 3
+    """But for the first, and where the refresh interval does not divide the half: then it holds on average."""
+    interval, validity = intervals
+    rhythm = Rhythm(interval=timedelta(seconds=interval), validity=timedelta(seconds=validity))
+    half = validity // 2
+    count = 40 * half // interval
+    readings = (NOON + timedelta(seconds=begin + n * interval + late[n % len(late)]) for n in range(count))
+    moments = said_over_time(name, readings=readings, rhythm=rhythm)
+    assert len(moments) <= count * interval / half + 3
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
+    assert all(gap >= interval / 2 for gap in gaps[:1])
+    if half % interval == 0:
+        assert all(gap >= half - 1 for gap in gaps[1:])
 
 
 def test_many_offerings_written_at_once_spread_over_the_half() -> None:
-    """10,000 Offerings at 600 s: 33 writes a second on average, and no second with many more, though all were first written in the same."""
+    """10,000 Offerings at 600 s, all first written within one refresh: 33 writes a second, and never long many more."""
     written: Counter[int] = Counter()
-    for name in (f"host{number % 500}-tier{number // 500}" for number in range(10_000)):
-        second = 0
-        while second < 1800:
-            said_at = NOON + timedelta(seconds=second)
-            second += math.ceil(statements.mark(name, said_at=said_at, validity=VALIDITY).total_seconds())
-            written[second] += 1
-    settled = [written[second] for second in range(900, 1800)]
-    assert max(settled) <= 60
-    assert 30 <= sum(settled) / len(settled) <= 36
-    assert max(written[second] for second in range(900)) <= 150
+    for number in range(500):
+        readings = [NOON + timedelta(seconds=number * 60 / 500 + 60 * turn) for turn in range(30)]
+        for tier in range(20):
+            moments = said_over_time(f"host{number}-tier{tier}", readings=readings, rhythm=RHYTHM)
+            written.update(int((moment - NOON).total_seconds()) for moment in moments[1:])
+    tens = [sum(written[second] for second in range(begin, begin + 10)) / 10 for begin in range(360, 1800, 10)]
+    assert 31 <= sum(tens) / len(tens) <= 35
+    assert max(tens) <= 66
 
 
 def test_counts_are_by_stock() -> None:
