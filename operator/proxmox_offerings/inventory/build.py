@@ -18,15 +18,16 @@ def configs_wanted(*, fast: Fast, slow: Slow, provisioned: bool) -> tuple[Wanted
 
     `provisioned`: storage is accounted by configured sizes, which takes the configuration of every guest.
     """
-    nodes = {row.name: row for row in fast.resources.nodes}
+    answering = {
+        row.name: row
+        for row in fast.resources.nodes
+        if state_of(row, manager=fast.manager, online=fast.cluster.online) in {NodeState.ONLINE, NodeState.MAINTENANCE}
+    }
     with_cards = {name for name, reading in slow.nodes.items() if has_cards(reading)}
     wanted = []
     for guest in fast.resources.guests:
-        node = nodes.get(guest.node)
-        if node is None or state_of(node, manager=fast.manager, online=fast.cluster.online) not in {
-            NodeState.ONLINE,
-            NodeState.MAINTENANCE,
-        }:
+        node = answering.get(guest.node)
+        if node is None:
             continue
         names_cards = guest.kind == "qemu" and not guest.template and guest.node in with_cards
         limit_untold = (
