@@ -143,6 +143,18 @@ class TestHardware:
         assert said is not None
         assert said.name == "A100 PCIe 80GB"
 
+    def test_node_with_cards_that_cannot_be_sold_describes_no_tier(self) -> None:
+        seen = cluster(nodes=[node("pve1", model="AMD", pci=[function("0000:01:00.0", group=-1)])])
+        said = offer(seen, tier(gpu={"count": 1})).statement
+        assert (said.available, said.gpu, said.processor) == (0, None, None)
+
+    def test_cards_in_use_still_describe_the_tier(self) -> None:
+        seen = cluster(nodes=[node(pci=cards(1))], guests=[guest(100)], configs={100: config("01:00")})
+        said = offer(seen, tier(gpu={"count": 1})).statement
+        assert said.available == 0
+        assert said.gpu is not None
+        assert said.processor is not None
+
     def test_storages_are_those_that_the_tier_may_use(self) -> None:
         seen = cluster(
             storages=[storage("a", volume_group="a"), storage("b", "rbd"), storage("iso", "dir", content=["iso"])]
