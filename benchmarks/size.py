@@ -22,7 +22,7 @@ CLUSTERS: Final = 5
 NODES, GUESTS = 8, 500
 REFRESH_SECONDS: Final = 60
 GOAL_MEBIBYTES: Final = 200
-START_SECONDS: Final = 180
+START_SECONDS: Final = 400
 IMPORTS: Final = 5
 ALL_OF_IT: Final = "import proxmox_offerings.controller.operator"
 
