@@ -252,6 +252,20 @@ class TestFailover:
         assert self.sold(seen, tier(gpu={"count": 1})) == (0, "failover")
         assert self.sold(seen)[0] == 199
 
+    @pytest.mark.parametrize(
+        ("told", "sold"),
+        [
+            pytest.param(None, 0, id="configuration unread"),
+            pytest.param(config("01:00"), 0, id="configuration names a device of which nobody knows what it is"),
+            pytest.param(config(), 3, id="configuration names none"),
+        ],
+    )
+    def test_guest_of_a_node_whose_devices_nobody_read(self, told: Any, sold: int) -> None:
+        """If pve1 goes down, its guest may want a card of gpu1 or gpu2, which have 3 each."""
+        nodes = [node("pve1", pci=None), machine("gpu1", gpus=3), machine("gpu2", gpus=3)]
+        seen = cluster(nodes=nodes, guests=[guest(100, "pve1")], configs={100: told})
+        assert self.sold(seen, tier(gpu={"count": 1})) == (sold, "failover")
+
     def test_max_units_below_the_reserve_is_named(self) -> None:
         assert self.sold(self.three(), tier(maxUnits=7)) == (7, "maxUnits")
 
