@@ -105,8 +105,8 @@ class Allocation(Model):
     """Count: a stopped guest keeps its processors and memory, for it may be started. Ignore: it does not."""
     unlimited_containers: UnlimitedContainers = UnlimitedContainers.IGNORE
     """What a container without a CPU limit counts: Ignore is nothing, CountAsNode is all processors of its node."""
-    failover_nodes: Annotated[Int, Field(ge=0, le=8)] = 0
-    """Sell only what still fits when any this many nodes are down and their guests run on the others. 0 to 8."""
+    failover_nodes: Annotated[Int, Field(ge=0, le=2)] = 0
+    """Sell only what still fits when any this many nodes are down and their guests run on the others. 0 to 2: every set of nodes is tried."""
     overrides: Annotated[tuple[AllocationOverride, ...], Field(max_length=32)] = ()
     """Other terms for some nodes. The first entry that matches a node holds; what it leaves out comes from above."""
 

@@ -233,7 +233,7 @@ REFUSED = (
         **{"allocation.unlimitedContainers": "Count"},
     ),
     spec("failover of -1 nodes", "allocation.failoverNodes", "equal to 0", **{"allocation.failoverNodes": -1}),
-    spec("failover of 9 nodes", "allocation.failoverNodes", "equal to 8", **{"allocation.failoverNodes": 9}),
+    spec("failover of 3 nodes", "allocation.failoverNodes", "equal to 2", **{"allocation.failoverNodes": 3}),
     spec(
         "override for no nodes",
         "allocation.overrides[0].nodes",
