@@ -12,7 +12,7 @@ from tools.kube.controlplane import ControlPlane
 from benchmarks.figures import Figure, Goal, Result
 from benchmarks.hosts import TIERS, host_object, secret_object
 from benchmarks.samples import Samples
-from benchmarks.watching import watching
+from benchmarks.watching import Watched, watching
 from benchmarks.workplace import PATIENCE_SECONDS, ROOT, BenchmarkFailed, Operator, Workplace, progress
 from proxmox_offerings.resources import API_VERSION, Offering, ProxmoxHost
 from proxmox_offerings.simulator.statefiles import State
@@ -57,6 +57,11 @@ def add_host(plane: ControlPlane, number: int, *, cluster: State) -> None:
     plane.api("POST", f"/apis/{API_VERSION}/namespaces/default/{ProxmoxHost.PLURAL}", host)
 
 
+def new_ones(offerings: Watched) -> list[float]:
+    """When each Offering had its first status, without those of the first host, which stood already and are written again at some time."""
+    return [at for name, at in offerings.with_status.items() if not name.startswith("default/host-00-")]
+
+
 async def run(place: Workplace) -> Result:
     """First with nothing to do, then with everything at once."""
     progress("  importing")
@@ -84,14 +89,13 @@ async def run(place: Workplace) -> Result:
     async with watching(plane, Offering.PLURAL) as offerings:
         progress(f"  starting an operator that finds {HOSTS} hosts")
         operator = place.operator(plane)
-        # The Offerings of the first host stand already; what stands is not written again, so the watch does not tell of it.
         await offerings.until(
-            lambda seen: len(seen.with_status) == count,
+            lambda seen: len(new_ones(seen)) == count,
             what=f"{count} Offerings with a status",
             within=START_SECONDS,
             check=operator.check,
         )
-        times = sorted(at - operator.started_at for at in offerings.with_status.values())
+        times = sorted(at - operator.started_at for at in new_ones(offerings))
     size, cpu_to_start = operator.resident(), operator.cpu_seconds()
     progress(f"  {size:.0f} MiB when all stand; watching it for {REFRESH_SECONDS} s")
     began = time.monotonic()
