@@ -37,8 +37,12 @@ def refreshed(
     insecure: bool,
     counts: OfferingCounts,
     now: datetime,
+    marked_at: datetime | None = None,
 ) -> ProxmoxHostStatus:
-    """The status after Proxmox was read at `at`. Its times move only when something else does, or when they are to be renewed."""
+    """The status after Proxmox was read at `at`. Its times move only when something else does, or when they are to be renewed.
+
+    `marked_at`: `lastRefreshTime` of the last status in which nothing but the times was new, as far as that is remembered.
+    """
     before = read_host_status(host)
     seen = _with_conditions(
         host,
@@ -56,11 +60,19 @@ def refreshed(
         valid_until=said_at + rhythm.validity if said_at else None,
         seen_at=at,
         rhythm=rhythm,
+        is_mark=marked_at is not None and marked_at == said_at,
     )
     if not renew and seen.model_copy(update=times) == before:
         return before
     update = {"last_refresh_time": at.replace(microsecond=0), "next_refresh_time": next_at.replace(microsecond=0)}
     return seen.model_copy(update=update)
+
+
+def is_mark(host: LiveObject, status: ProxmoxHostStatus) -> bool:
+    """Whether nothing but the times of `status` is new."""
+    before = read_host_status(host)
+    same_times = {"last_refresh_time": before.last_refresh_time, "next_refresh_time": before.next_refresh_time}
+    return status != before and status.model_copy(update=same_times) == before
 
 
 def terms_changed(host: LiveObject) -> bool:

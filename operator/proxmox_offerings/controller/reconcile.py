@@ -175,7 +175,12 @@ class Reconciler:
         insecure = host.spec.tls.insecure_skip_verify
         if sight is not None:
             reading = wanted.Reading(at=sight.snapshot.observed_at, confirmed=session.problem is None, rhythm=rhythm)
-            offerings = wanted.seen(sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now)
+            offerings = wanted.seen(
+                sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now, marks=session.marks
+            )
+            session.marks.update(
+                {one.name: one.status.observed_at for one in offerings if one.is_mark and one.status.observed_at}
+            )
         else:
             explicit = self._unobserved(host=host)
             derived = not host.spec.tiers
@@ -194,7 +199,10 @@ class Reconciler:
                 insecure=insecure,
                 counts=counts,
                 now=now,
+                marked_at=session.marked_at,
             )
+            if host_status.is_mark(resource, status):
+                session.marked_at = status.last_refresh_time
         elif problem is not None:
             status = host_status.failed(resource, problem=problem, insecure=insecure, counts=counts, now=now)
         else:

@@ -44,7 +44,11 @@ Observed = Callable[[str, float], None]
 
 
 class Session:
-    """The observation of one ProxmoxHost. Not to be used by two at a time."""
+    """The observation of one ProxmoxHost. Not to be used by two at a time.
+
+    `stocks` is what was last known of each Offering's stock; `marks` and `marked_at` when the last freshness mark of each Offering and of the host
+    was set.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,8 @@ class Session:
         self.snapshot: Snapshot | None = None
         self.problem: Problem | None = None
         self.stocks: dict[str, Stock] = {}
+        self.marks: dict[str, datetime] = {}
+        self.marked_at: datetime | None = None
         self._open_observer = open_observer
         self._read_token = read_token
         self._on_news = on_news

@@ -8,13 +8,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from proxmox_offerings.resources import InvalidResource, OfferingCounts, OfferingStatus, ProxmoxHostSpec, Stock
 
 EXPIRED = "not known: the cluster could not be read again before validUntil"
 NOT_OBSERVED = "not known: the cluster was not read on the present terms yet"
 TERMS_CHANGED = "not known: what one unit is changes at this moment"
+
+CUT: Final = 1.0
+"""Seconds that the difference of two times can lose, because times are cut to whole ones."""
 
 
 def read_status(written: Mapping[str, Any] | None) -> OfferingStatus | None:
@@ -92,30 +95,31 @@ class Rhythm:
 
 
 def must_renew(
-    name: str, *, said_at: datetime | None, valid_until: datetime | None, seen_at: datetime, rhythm: Rhythm
+    name: str,
+    *,
+    said_at: datetime | None,
+    valid_until: datetime | None,
+    seen_at: datetime,
+    rhythm: Rhythm,
+    is_mark: bool = False,
 ) -> bool:
     """Whether content that has not changed is written again, given when it was last said and when Proxmox was last read.
 
-    Yes at its freshness mark (see `mark`); and whenever its times are not what they would be if said now: a changed validity, a clock set back.
+    Yes at its freshness mark: when half of its validity is gone. And whenever its times are not what they would be if said now: a changed validity,
+    a clock set back.
+
+    So that many Offerings that were written together do not come due together for ever, each has its own moment within the half, found from its
+    name: after a change of content the first mark is set then, early, and the following ones each half of the validity. `is_mark`: what was said
+    last is known to be a mark; where nobody knows (after a restart) one more mark may come early.
     """
     if said_at is None or valid_until != said_at + rhythm.validity:
         return True
-    age = seen_at.replace(microsecond=0) - said_at
-    return age < timedelta(0) or age >= mark(name, said_at=said_at, rhythm=rhythm)
-
-
-def mark(name: str, *, said_at: datetime, rhythm: Rhythm) -> timedelta:
-    """The age at which a statement is written again: half of its validity (less the second to which times are cut), never more.
-
-    So that many Offerings that were written together do not come due together for ever, each has its own moment within the half, found from its
-    name. What was said at quite another moment (because its content changed) is written again early, once, at that moment; from then on each half.
-    """
-    half = rhythm.validity / 2
-    own = timedelta(seconds=(_place(name) * half.total_seconds() - said_at.timestamp()) % half.total_seconds())
-    # A reading follows the own moment by up to an interval. What came that late, or a little later, is on time.
-    if own >= half - 1.25 * rhythm.interval:
-        return half - timedelta(seconds=1)
-    return max(own, rhythm.interval / 2)
+    half = (rhythm.validity / 2).total_seconds()
+    age = (seen_at.replace(microsecond=0) - said_at).total_seconds()
+    if age < 0 or age >= half - CUT:
+        return True
+    until_own_moment = (_place(name) * half - said_at.timestamp()) % half
+    return not is_mark and age >= max(until_own_moment, rhythm.interval.total_seconds() / 10)
 
 
 def counts(statuses: Iterable[OfferingStatus]) -> OfferingCounts:

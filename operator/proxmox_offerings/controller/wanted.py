@@ -22,6 +22,7 @@ class Wanted:
     """One Offering as it should be. `spec` and `labels` None: as they are.
 
     `status` has its times, but neither observedGeneration nor conditions: those depend on the moment of writing. `reason` is that of Ready.
+    `is_mark`: only the times are new.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Wanted:
     spec: OfferingSpec | None
     status: OfferingStatus
     reason: OfferingReason
+    is_mark: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +49,22 @@ def seen(
     live: Mapping[str, LiveObject],
     terms_changed: bool,
     now: datetime,
+    marks: Mapping[str, datetime] | None = None,
 ) -> tuple[Wanted, ...]:
     """The Offerings of a plan.
 
     Content that has not changed keeps the times of when it was said, until it must be renewed. While the cluster cannot be read, it is not renewed
-    at all: the reading is used for what is missing or was changed, but nothing is made to look newer than it is.
+    at all: the reading is used for what is missing or was changed, but nothing is made to look newer than it is. `marks`: when each Offering's last
+    freshness mark was set, as far as that is remembered.
     """
     return tuple(
-        _wanted(
+        _seen(
             offering,
-            _seen(offering, reading=reading, live=live.get(offering.name), terms_changed=terms_changed, now=now),
+            reading=reading,
+            live=live.get(offering.name),
+            terms_changed=terms_changed,
+            now=now,
+            marked_at=(marks or {}).get(offering.name),
         )
         for offering in planned
     )
@@ -102,33 +110,43 @@ def withdrawn(live: Mapping[str, LiveObject]) -> tuple[Wanted, ...]:
 
 
 def _seen(
-    offering: PlannedOffering, *, reading: Reading, live: LiveObject | None, terms_changed: bool, now: datetime
-) -> OfferingStatus:
+    offering: PlannedOffering,
+    *,
+    reading: Reading,
+    live: LiveObject | None,
+    terms_changed: bool,
+    now: datetime,
+    marked_at: datetime | None,
+) -> Wanted:
     fresh = statements.observed(offering.statement, at=reading.at, validity=reading.rhythm.validity)
     said = _said(live)
     if said is None:
-        return fresh
+        return _wanted(offering, fresh)
     same = statements.says_the_same(said, fresh)
     if not reading.confirmed:
         keep = not terms_changed and (same or statements.was_expired(said))
-        return statements.held(said, now=now) if keep else fresh
+        return _wanted(offering, statements.held(said, now=now) if keep else fresh)
+    if not same:
+        return _wanted(offering, fresh)
     renew = statements.must_renew(
         offering.name,
         said_at=said.observed_at,
         valid_until=said.valid_until,
         seen_at=reading.at,
         rhythm=reading.rhythm,
+        is_mark=marked_at is not None and marked_at == said.observed_at,
     )
-    return said if same and not renew else fresh
+    return _wanted(offering, fresh, is_mark=True) if renew else _wanted(offering, said)
 
 
-def _wanted(offering: PlannedOffering, status: OfferingStatus) -> Wanted:
+def _wanted(offering: PlannedOffering, status: OfferingStatus, *, is_mark: bool = False) -> Wanted:
     return Wanted(
         name=offering.name,
         labels={**offering.labels, **MANAGED_BY},
         spec=offering.spec,
         status=_bare(status),
         reason=_reason(status),
+        is_mark=is_mark,
     )
 
 

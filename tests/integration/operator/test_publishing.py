@@ -165,15 +165,15 @@ def test_a_restart_neither_rewrites_nor_renews(kube: Kube, clusters: Clusters, s
 def test_statements_are_renewed_before_half_of_their_validity_is_gone(
     kube: Kube, clusters: Clusters, start: Start
 ) -> None:
-    """And not before half a refresh: see statements.mark."""
+    """And not with a reading right after: see statements.must_renew."""
     endpoint = selling(kube, clusters)
     operator = start()
     eventually(lambda: kube.reason("fra1") == "Observed")
     before = kube.versions()
-    clusters.clock.ahead += 0.1 * VALIDITY
+    clusters.clock.ahead += 0.02 * VALIDITY
     operator.refresh(endpoint)
     assert kube.versions() == before
-    clusters.clock.ahead += 0.4 * VALIDITY
+    clusters.clock.ahead += 0.48 * VALIDITY
     operator.refresh(endpoint)
     after = kube.versions()
     assert not before.items() & after.items()
