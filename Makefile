@@ -28,7 +28,7 @@ lint: venv ## Check style, types, import rules, generated files and lock files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --package tools
+	$(BIN)/mypy --package tools --package benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m proxmox_offerings.resources.crd crds --check
 	$(BIN)/python -m tools.locks
