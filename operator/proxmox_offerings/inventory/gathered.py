@@ -62,7 +62,8 @@ class NodeReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slow:
-    """What the slow loop knows by now. A node that was not read yet is not in `nodes`. `mappings` None: not readable; empty before PVE 8."""
+    """What the slow loop knows by now. A node that was not read
+    yet is not in `nodes`; one that answered nothing has an empty reading there. `mappings` None: not readable; empty before PVE 8."""
 
     version: Version
     permissions: Permissions
