@@ -12,7 +12,6 @@ import yaml
 from proxmox_offerings.resources import GROUP, InvalidResource, ProxmoxHost
 
 DEFAULT_NAMESPACE = "default"
-WRITTEN = frozenset({"name", "namespace", "labels", "annotations"})
 
 
 class UnreadableInput(click.ClickException):
@@ -88,14 +87,8 @@ def _key(document: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _host(document: Mapping[str, Any], source: str) -> ProxmoxHost:
-    # What `kubectl get -o yaml` adds is no typo: bookkeeping and status are the API server's.
-    metadata = document.get("metadata")
-    own = (
-        {key: value for key, value in metadata.items() if key in WRITTEN} if isinstance(metadata, Mapping) else metadata
-    )
-    written = {key: value for key, value in document.items() if key != "status"} | {"metadata": own}
     try:
-        return ProxmoxHost.parse(written, strict=True)
+        return ProxmoxHost.parse(document, strict=True)
     except InvalidResource as error:
         name = _key(document)[1] or "without a name"
         raise UnreadableInput(f"{source}: ProxmoxHost {name} cannot be used:\n{error}") from None

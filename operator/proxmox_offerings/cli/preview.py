@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -103,21 +102,22 @@ async def _preview(manifest: HostManifest) -> Preview:
 def _published(planned: "PlannedOffering", *, host: "ProxmoxHost", snapshot: "Snapshot") -> dict[str, Any]:
     """The Offering as the operator would apply it; only the owner reference is missing, since nothing here has a uid."""
     from proxmox_offerings.controller.conditions import of_offering, settle  # noqa: PLC0415
-    from proxmox_offerings.controller.reasons import OfferingReason  # noqa: PLC0415
-    from proxmox_offerings.controller.statements import observed  # noqa: PLC0415
-    from proxmox_offerings.resources import ObjectMeta, Offering, Stock  # noqa: PLC0415
+    from proxmox_offerings.controller.statements import Rhythm  # noqa: PLC0415
+    from proxmox_offerings.controller.wanted import Reading, seen  # noqa: PLC0415
+    from proxmox_offerings.resources import ObjectMeta, Offering  # noqa: PLC0415
 
-    validity = timedelta(seconds=host.spec.validity_seconds)
-    status = observed(planned.statement, at=snapshot.observed_at, validity=validity)
-    known = status.stock is not Stock.UNKNOWN
-    findings = of_offering(status, reason=OfferingReason.OBSERVED if known else OfferingReason.STOCK_UNKNOWN)
-    conditions = settle(findings, before=(), generation=1, now=status.observed_at or snapshot.observed_at)
+    at = snapshot.observed_at
+    reading = Reading(at=at, confirmed=True, rhythm=Rhythm.of(host.spec))
+    (wanted,) = seen((planned,), reading=reading, live={}, terms_changed=False, now=at)
+    conditions = settle(of_offering(wanted.status, reason=wanted.reason), before=(), generation=1, now=at)
     offering = Offering(
         metadata=ObjectMeta(
-            name=planned.name, namespace=host.metadata.namespace or DEFAULT_NAMESPACE, labels=dict(planned.labels)
+            name=wanted.name,
+            namespace=host.metadata.namespace or DEFAULT_NAMESPACE,
+            labels=dict(wanted.labels or {}),
         ),
         spec=planned.spec,
-        status=status.model_copy(update={"observed_generation": 1, "conditions": conditions}),
+        status=wanted.status.model_copy(update={"observed_generation": 1, "conditions": conditions}),
     )
     return offering.to_wire()
 

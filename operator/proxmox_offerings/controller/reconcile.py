@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from proxmox_offerings.catalogue.observed import counts_of
 from proxmox_offerings.catalogue.plan import Plan, PlannedOffering
 from proxmox_offerings.controller import host_status, statements, wanted
 from proxmox_offerings.controller.backoff import Backoff
@@ -187,7 +188,7 @@ class Reconciler:
             offerings = wanted.unseen(explicit, keep_others=derived, live=there, terms_changed=changed, now=now)
         outcome = await self._publisher.offerings(resource, offerings)
         problem = session.problem or _of_writing(outcome)
-        counts = statements.counts(outcome.said.values())
+        counts = counts_of(status.stock for status in outcome.said.values())
         if sight is not None:
             status = host_status.refreshed(
                 resource,
@@ -219,7 +220,7 @@ class Reconciler:
         changed = host_status.terms_changed(resource)
         offerings = wanted.unseen((), keep_others=True, live=there, terms_changed=changed, now=now)
         outcome = await self._publisher.offerings(resource, offerings)
-        counts = statements.counts(outcome.said.values())
+        counts = counts_of(status.stock for status in outcome.said.values())
         status = host_status.failed(resource, problem=problem, insecure=False, counts=counts, now=now)
         await self._publish_host(resource, status, outcome)
         self._tell(resource.ref, memory, problem)

@@ -5,12 +5,12 @@ becomes Unknown; and after the last good read at least half of the validity rema
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
-from proxmox_offerings.resources import InvalidResource, OfferingCounts, OfferingStatus, ProxmoxHostSpec, Stock
+from proxmox_offerings.resources import InvalidResource, OfferingStatus, ProxmoxHostSpec, Stock
 
 EXPIRED = "not known: the cluster could not be read again before validUntil"
 NOT_OBSERVED = "not known: the cluster was not read on the present terms yet"
@@ -120,18 +120,6 @@ def must_renew(
         return True
     until_own_moment = (_place(name) * half - said_at.timestamp()) % half
     return not is_mark and age >= max(until_own_moment, rhythm.interval.total_seconds() / 10)
-
-
-def counts(statuses: Iterable[OfferingStatus]) -> OfferingCounts:
-    """How many there are, by stock."""
-    stocks = [status.stock for status in statuses]
-    return OfferingCounts(
-        total=len(stocks),
-        in_stock=stocks.count(Stock.IN_STOCK),
-        low_stock=stocks.count(Stock.LOW_STOCK),
-        out_of_stock=stocks.count(Stock.OUT_OF_STOCK),
-        unknown=stocks.count(Stock.UNKNOWN),
-    )
 
 
 def _content(status: OfferingStatus) -> OfferingStatus:

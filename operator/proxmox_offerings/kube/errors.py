@@ -11,15 +11,13 @@ KubeError
 Messages are the API server's own, cut in length. They name objects and fields; the operator sends no secret that could come back in them.
 """
 
-from typing import ClassVar, Final
+from typing import Final
 
 LONGEST_MESSAGE: Final = 500
 
 
 class KubeError(Exception):
     """A call to the API server did not succeed. `status` is the HTTP status, None where there was no answer."""
-
-    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message[:LONGEST_MESSAGE])
@@ -29,13 +27,9 @@ class KubeError(Exception):
 class Unavailable(KubeError):
     """May heal by itself: the API server was not reached, took too long, is too busy or broken."""
 
-    retryable = True
-
 
 class Conflict(KubeError):
     """The object is not what the call was about: it changed, or another one took its name."""
-
-    retryable = True
 
 
 class NotFound(KubeError):

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from proxmox_offerings.inventory.build import configs_wanted, remember, snapshot_of
 from proxmox_offerings.inventory.gathered import Fast, Remembered, Slow, WantedConfig
@@ -20,8 +20,6 @@ from proxmox_offerings.observation.slow import SlowLoop
 from proxmox_offerings.proxmox.answers import Permissions
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.errors import CallFailed, NeedsAttention, ObservationError, PrivilegesMissing
-
-T = TypeVar("T")
 
 GRACE_SECONDS = 10.0
 FORBIDDEN = 403

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from proxmox_offerings.catalogue.observed import counts_of
 from proxmox_offerings.catalogue.plan import NOT_OBSERVED, unobserved
 from proxmox_offerings.catalogue.stock import stock_of
 from proxmox_offerings.catalogue.systems import system_name
@@ -224,3 +225,8 @@ def test_status_of_the_host_repeats_what_was_seen() -> None:
     assert [str(told.capacity), str(told.committed), str(told.headroom)] == ["16Gi", "4Gi", "12Gi"]
     assert observed.proxmox is not None
     assert (observed.proxmox.version, observed.proxmox.cluster_name) == ("9.1.1", "lab")
+
+
+def test_counts_are_by_stock() -> None:
+    counted = counts_of([Stock.IN_STOCK, Stock.IN_STOCK, Stock.LOW_STOCK, Stock.OUT_OF_STOCK, Stock.UNKNOWN])
+    assert counted.to_wire() == {"total": 5, "inStock": 2, "lowStock": 1, "outOfStock": 1, "unknown": 1}

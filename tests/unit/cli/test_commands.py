@@ -1,5 +1,7 @@
 """The command line as people meet it: help that costs nothing, mistakes answered in a sentence."""
 
+import asyncio
+import json
 import subprocess
 import sys
 
@@ -8,6 +10,11 @@ import yaml
 from click.testing import CliRunner
 
 from proxmox_offerings.cli.main import COMMANDS, cli
+from proxmox_offerings.resources import Offering
+from proxmox_offerings.simulator import presets
+from proxmox_offerings.simulator.config import Behaviour
+from proxmox_offerings.simulator.simulator import Simulator
+from proxmox_offerings.simulator.statefiles import manifest
 
 HOST = """
 apiVersion: proxmox-offerings.io/v1alpha1
@@ -95,3 +102,25 @@ def test_missing_file_is_named() -> None:
     code, _, err = run("preview", "-f", "no-such-file.yaml")
     assert code == 2
     assert "no-such-file.yaml" in err
+
+
+async def test_preview_prints_what_the_operator_would_apply() -> None:
+    """Labels, status and conditions as they are written to Kubernetes; nothing else on standard output."""
+    async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
+        file = manifest(
+            name="garage",
+            namespace=None,
+            endpoints=simulated.endpoints,
+            ca_pem=simulated.ca_pem,
+            token_id=simulated.token_id,
+            token_secret=simulated.token_secret,
+        )
+        code, out, _ = await asyncio.to_thread(run, "preview", "-f", "-", "-o", "json", stdin=file)
+    offerings = json.loads(out)
+    assert code == 0
+    for offering in offerings:
+        assert Offering.parse(offering).to_wire() == offering
+        assert offering["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "proxmox-offerings"
+        assert offering["status"]["conditions"][0]["reason"] == "Observed"
+        assert offering["status"]["validUntil"] > offering["status"]["observedAt"]
+    assert any(offering["status"]["available"] > 0 for offering in offerings)

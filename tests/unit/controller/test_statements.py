@@ -148,13 +148,6 @@ def test_many_offerings_written_at_once_spread_over_the_half() -> None:
     assert max(tens) <= 66
 
 
-def test_counts_are_by_stock() -> None:
-    sold_out = OfferingStatus(stock=Stock.OUT_OF_STOCK, available=0)
-    low = OfferingStatus(stock=Stock.LOW_STOCK, available=1)
-    counted = statements.counts([SAID, SAID, low, sold_out, statements.unknown("?")])
-    assert counted.to_wire() == {"total": 5, "inStock": 2, "lowStock": 1, "outOfStock": 1, "unknown": 1}
-
-
 def test_times_and_conditions_are_no_content() -> None:
     later = statements.observed(SOLD, at=NOON + timedelta(minutes=1), validity=VALIDITY)
     assert statements.says_the_same(SAID, later)

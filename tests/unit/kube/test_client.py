@@ -74,25 +74,25 @@ async def client(api: ApiServer) -> AsyncIterator[KubeClient]:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "retryable"),
+    ("status", "kind"),
     [
-        (401, errors.Forbidden, False),
-        (403, errors.Forbidden, False),
-        (404, errors.NotFound, False),
-        (409, errors.Conflict, True),
-        (422, errors.Refused, False),
-        (429, errors.Unavailable, True),
-        (500, errors.Unavailable, True),
-        (503, errors.Unavailable, True),
+        (401, errors.Forbidden),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (422, errors.Refused),
+        (429, errors.Unavailable),
+        (500, errors.Unavailable),
+        (503, errors.Unavailable),
     ],
 )
 async def test_each_status_has_one_meaning(
-    api: ApiServer, client: KubeClient, status: int, kind: type[errors.KubeError], retryable: bool
+    api: ApiServer, client: KubeClient, status: int, kind: type[errors.KubeError]
 ) -> None:
     api.answers({"kind": "Status", "message": 'offerings "x" is so'}, status)
     with pytest.raises(errors.KubeError) as raised:
         await client.request("GET", "/apis/proxmox-offerings.io/v1alpha1/namespaces/default/offerings/x")
-    assert (type(raised.value), raised.value.status, raised.value.retryable) == (kind, status, retryable)
+    assert (type(raised.value), raised.value.status) == (kind, status)
     assert str(raised.value) == 'offerings "x" is so'
     assert api.calls == [("GET", "offerings", str(status))]
 
