@@ -17,20 +17,24 @@ from proxmox_offerings.resources import (
 from proxmox_offerings.resources.globs import glob_matches
 
 CONTENT = {Virtualization.KVM: "images", Virtualization.LXC: "rootdir"}
+UNREAD = "Unread"
+"""The refusal of a storage that may hold something, but nobody read how much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """One storage id on one node under the seller's terms. `for_sale` bytes; None where it may hold something, but nobody read how much.
+    """One storage id on one node under the seller's terms.
 
-    `hidden` says in a word why it is not sold; None where it is.
+    `headroom`: bytes for sale, negative where the reserve is eaten into; None where it may hold something, but nobody read how much.
+    `hidden` says in a word why it is not sold; None where it is. `promised`: bytes configured on its backing, where those count.
     """
 
     place: StoragePlace
     storage_class: str
     backing: str
-    for_sale: int | None
+    headroom: int | None
     hidden: str | None
+    promised: int | None = None
 
 
 class DiskUse(NamedTuple):
@@ -46,9 +50,11 @@ class DiskUse(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disks:
-    """What a tier may use: bytes by backing, the backings that each node reaches, and the nodes whose storages nobody could read."""
+    """What a tier may use: bytes by backing (negative where the reserve is eaten into), the backings that each node reaches, and the nodes
+    whose storages nobody could read.
+    """
 
-    for_sale: Mapping[str, int]
+    headroom: Mapping[str, int]
     reach: Mapping[str, tuple[str, ...]]
     unread: frozenset[str]
     names: Mapping[str, tuple[str, ...]]
@@ -69,7 +75,7 @@ def shelves_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> tuple[Shelf, ...]:
                 place=place,
                 storage_class=_class(rule, place),
                 backing=_backing(rule, place),
-                for_sale=_for_sale(place, reserved_percent=policy.reserved_percent),
+                headroom=_headroom(place, reserved_percent=policy.reserved_percent),
                 hidden=_hidden(spec, place),
             )
         )
@@ -82,31 +88,39 @@ def shelves_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> tuple[Shelf, ...]:
 
 def disks_for(use: DiskUse, shelves: Iterable[Shelf]) -> Disks:
     """What of the shelves may be used: right content, right class. A backing has the least that any of its ids shows."""
-    content = CONTENT[use.virtualization]
-    for_sale: dict[str, int] = {}
+    headroom: dict[str, int] = {}
     reach: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(set)
     classes: dict[str, set[str]] = defaultdict(set)
     unread: set[str] = set()
     for shelf in shelves:
-        if shelf.hidden or content not in shelf.place.content:
-            continue
-        if use.storage_class is not None and shelf.storage_class != use.storage_class:
-            continue
-        if shelf.for_sale is None:
+        refusal = refusal_of(use, shelf)
+        if refusal == UNREAD:
             unread.add(shelf.place.node)
+        if refusal is not None or shelf.headroom is None:
             continue
-        for_sale[shelf.backing] = min(shelf.for_sale, for_sale.get(shelf.backing, shelf.for_sale))
+        headroom[shelf.backing] = min(shelf.headroom, headroom.get(shelf.backing, shelf.headroom))
         reach[shelf.place.node].add(shelf.backing)
         names[shelf.backing].add(shelf.place.storage)
         classes[shelf.backing].add(shelf.storage_class)
     return Disks(
-        for_sale=for_sale,
+        headroom=headroom,
         reach={node: tuple(sorted(backings)) for node, backings in reach.items()},
         unread=frozenset(unread - reach.keys()),
         names={backing: tuple(sorted(own)) for backing, own in names.items()},
         classes={backing: tuple(sorted(own)) for backing, own in classes.items()},
     )
+
+
+def refusal_of(use: DiskUse, shelf: Shelf) -> str | None:
+    """Why units of such use cannot have their disks there, in a word; None where they can."""
+    if shelf.hidden:
+        return shelf.hidden
+    if CONTENT[use.virtualization] not in shelf.place.content:
+        return "OtherContent"
+    if use.storage_class is not None and shelf.storage_class != use.storage_class:
+        return "OtherClass"
+    return UNREAD if shelf.headroom is None else None
 
 
 def _class(rule: StorageRule | None, place: StoragePlace) -> str:
@@ -119,10 +133,15 @@ def _backing(rule: StorageRule | None, place: StoragePlace) -> str:
     return f"named:{rule.backing}" if place.shared else f"named:{rule.backing}@{place.node}"
 
 
-def _for_sale(place: StoragePlace, *, reserved_percent: int) -> int | None:
+def _headroom(place: StoragePlace, *, reserved_percent: int) -> int | None:
     if place.avail is None or place.total is None:
         return None
-    return max(0, place.avail - -(-place.total * reserved_percent // 100))
+    return place.avail - disk_reserve(place.total, reserved_percent=reserved_percent)
+
+
+def disk_reserve(total: int, *, reserved_percent: int) -> int:
+    """Bytes of a storage that are never sold, rounded up."""
+    return -(-total * reserved_percent // 100)
 
 
 def _hidden(spec: ProxmoxHostSpec, place: StoragePlace) -> str | None:
@@ -139,11 +158,12 @@ def _with_provisioned(spec: ProxmoxHostSpec, snapshot: Snapshot, shelves: Sequen
     promised = snapshot.provisioned
     result = []
     for shelf in shelves:
-        for_sale = shelf.for_sale
-        if promised is None or for_sale is None or shelf.place.total is None:
-            for_sale = None
+        headroom = shelf.headroom
+        on_backing = None
+        if promised is None or headroom is None or shelf.place.total is None:
+            headroom = None
         else:
             on_backing = sum(promised[backing] for backing in seen[shelf.backing] if backing in promised)
-            for_sale = min(for_sale, max(0, shelf.place.total * percent // 100 - on_backing))
-        result.append(replace(shelf, for_sale=for_sale))
+            headroom = min(headroom, shelf.place.total * percent // 100 - on_backing)
+        result.append(replace(shelf, headroom=headroom, promised=on_backing))
     return tuple(result)

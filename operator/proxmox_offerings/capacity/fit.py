@@ -10,7 +10,7 @@ from proxmox_offerings.capacity.disks import Disks
 from proxmox_offerings.capacity.failover import Housing
 from proxmox_offerings.capacity.flow import UNLIMITED, Flow, fill
 from proxmox_offerings.capacity.rooms import LeftOut, Room, Rooms
-from proxmox_offerings.inventory.snapshot import Card
+from proxmox_offerings.inventory.snapshot import Card, Node
 from proxmox_offerings.resources import Architecture, LimitingResource, Tier, Virtualization
 from proxmox_offerings.resources.globs import glob_matches
 
@@ -35,6 +35,7 @@ class Fit:
     `blind` names nodes that may carry units but could not be judged, and `left_out` nodes that are known to carry none,
     each with the reason. `homeless` is the guest for which no room was found when `limiting` is failover and `available`
     0. `carriers` could carry the tier at all, empty; `disks` what it may use.
+    `layout` is how the placement came about, None where nothing was placed; `kept` what failover leaves of the `fitting` units.
     """
 
     available: int | None
@@ -45,6 +46,9 @@ class Fit:
     homeless: int | None
     carriers: tuple[str, ...]
     disks: Disks
+    layout: "Layout | None" = None
+    fitting: int = 0
+    kept: "Kept | None" = None
 
 
 Units = tuple[int, int, int]
@@ -52,7 +56,7 @@ Units = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
+class Need:
     """One unit of a tier."""
 
     tier: Tier
@@ -60,12 +64,24 @@ class _Need:
     disk: int
 
     @classmethod
-    def of(cls, tier: Tier) -> "_Need":
+    def of(cls, tier: Tier) -> "Need":
         return cls(tier, tier.memory.bytes, tier.disk.bytes)
 
     def fit(self, room: Room) -> Units:
         """How many more units fit on the room now."""
         return self._units(room, cpu=room.cpu.headroom, memory=room.memory.headroom, cards=room.free_cards)
+
+    def points_on(self, room: Room) -> int:
+        """What its vCPUs cost on the room."""
+        return self.tier.cpu * points_of_vcpu(dedicated=self.tier.dedicated_cpu, percent=room.percent)
+
+    def memory_on(self, room: Room) -> int:
+        """What its memory costs on the room: a virtual machine needs some beside its own."""
+        return self.memory + (room.overhead if self.tier.virtualization is Virtualization.KVM else 0)
+
+    def exceeds(self, node: Node) -> bool:
+        """Whether a single unit is larger than the machine, whatever is sold of it."""
+        return self.tier.cpu > (node.threads or 0) or self.memory > (node.memory or 0)
 
     def fit_empty(self, room: Room) -> Units:
         """How many would fit if nothing were committed."""
@@ -81,13 +97,11 @@ class _Need:
             cpu = 0
         if self.memory > (node.memory or 0):
             memory = 0
-        points = tier.cpu * points_of_vcpu(dedicated=tier.dedicated_cpu, percent=room.percent)
-        size = self.memory + (room.overhead if tier.virtualization is Virtualization.KVM else 0)
         gpus = UNLIMITED
         if tier.gpu is not None:
             wanted = {card.model for card in node.cards or () if card_matches(tier, card)}
             gpus = sum(count // tier.gpu.count for model, count in cards.items() if model in wanted)
-        return gpus, max(0, memory) // size, max(0, cpu) // points
+        return gpus, max(0, memory) // self.memory_on(room), max(0, cpu) // self.points_on(room)
 
 
 def card_matches(tier: Tier, card: Card) -> bool:
@@ -102,7 +116,7 @@ def card_matches(tier: Tier, card: Card) -> bool:
 
 def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
     """The largest number of units of `tier` that fit at the same time, if only this tier were sold."""
-    need = _Need.of(tier)
+    need = Need.of(tier)
     blind, left_out, counted = _judge(tier, rooms=rooms, disks=disks)
     units = {name: need.fit(housing.now[name]) for name in counted}
     result = Fit(
@@ -121,10 +135,11 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
         failover = LimitingResource.FAILOVER
         nodes = tuple(NodeFit(name=name, available=0, limiting=failover) for name in counted)
         return replace(result, limiting=failover, nodes=nodes)
-    case = _Case.of(units, need=need, disks=disks)
+    case = Case.of(units, need=need, disks=disks)
     placed, flow = case.fill()
     fitting = sum(placed.values())
-    kept = _kept(need, counted, housing=housing, disks=disks)
+    spare = kept_of(need, counted, housing=housing, disks=disks)
+    kept = UNLIMITED if spare is None else spare.units
     cap = UNLIMITED if tier.max_units is None else tier.max_units
     available = min(fitting, kept, cap)
     if available < fitting:
@@ -142,11 +157,14 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
         limiting=limiting,
         homeless=housing.at_risk if available == 0 else None,
         nodes=tuple(NodeFit(name=name, available=there, limiting=used_up[name]) for name, there in placed.items()),
+        layout=Layout(case=case, flow=flow),
+        fitting=fitting,
+        kept=spare,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class Case:
     """One tier on a set of nodes: the units that each resource of a node allows, all of them together, and those that each backing holds."""
 
     units: Mapping[str, Units]
@@ -155,11 +173,11 @@ class _Case:
     reach: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, units: Mapping[str, Units], *, need: _Need, disks: Disks) -> "_Case":
+    def of(cls, units: Mapping[str, Units], *, need: Need, disks: Disks) -> "Case":
         return cls(
             units=units,
             room={name: min(own) for name, own in units.items()},
-            backings={backing: left // need.disk for backing, left in disks.for_sale.items()},
+            backings={backing: max(0, left) // need.disk for backing, left in disks.headroom.items()},
             reach=disks.reach,
         )
 
@@ -197,15 +215,31 @@ class _Case:
         return sum(placed.values())
 
 
-def _kept(need: _Need, counted: Sequence[str], *, housing: Housing, disks: Disks) -> int:
-    """The least that still fits on the rest, over all sets of nodes that may go down together."""
+class Layout(NamedTuple):
+    """What was to be placed, and where the disks of the placed units lie."""
+
+    case: Case
+    flow: Flow
+
+
+class Kept(NamedTuple):
+    """The least that fits when nodes go down, and which nodes those are: the first such set in the order of names."""
+
+    units: int
+    down: tuple[str, ...]
+
+
+def kept_of(need: Need, counted: Collection[str], *, housing: Housing, disks: Disks) -> Kept | None:
+    """The least that still fits on the rest, over all sets of nodes that may go down together; None where none may."""
     if housing.at_risk is not None:
-        return 0
-    cases = (
-        _Case.of({name: need.fit(rest[name]) for name in counted if name in rest}, need=need, disks=disks)
-        for rest in housing.after
-    )
-    return min((sum(case.fill()[0].values()) for case in cases), default=UNLIMITED)
+        return Kept(units=0, down=())
+    least: Kept | None = None
+    for rest in housing.after:
+        case = Case.of({name: need.fit(rest[name]) for name in counted if name in rest}, need=need, disks=disks)
+        units = sum(case.fill()[0].values())
+        if least is None or units < least.units:
+            least = Kept(units=units, down=tuple(name for name in housing.now if name not in rest))
+    return least
 
 
 def _judge(tier: Tier, *, rooms: Rooms, disks: Disks) -> tuple[dict[str, str], dict[str, str], list[str]]:

@@ -38,6 +38,19 @@ class Flow:
         """Whether one more unit's disk would find a place from this node."""
         return self._path(node) is not None
 
+    def within_reach(self, node: str) -> set[str]:
+        """The backings of which any would give one more unit of this node a disk if it held one more, moving other units' disks."""
+        found: set[str] = set()
+        asked = {node}
+        frontier = [node]
+        while frontier:
+            new = {backing for asking in frontier for backing in self.reach.get(asking, ())} - found
+            found |= new
+            frontier = [holder for backing in new for holder, units in self.on[backing].items() if units]
+            frontier = [holder for holder in dict.fromkeys(frontier) if holder not in asked]
+            asked.update(frontier)
+        return found
+
     def _path(self, node: str) -> list[tuple[str, str]] | None:
         """A shortest chain (node, backing), (node, backing), ... to a backing with room: each further node moves disks from the backing
         before.

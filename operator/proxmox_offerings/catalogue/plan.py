@@ -3,11 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from proxmox_offerings.capacity.disks import DiskUse, disks_for, shelves_of
-from proxmox_offerings.capacity.failover import housing_of
-from proxmox_offerings.capacity.fit import Fit, card_matches, fit_of
-from proxmox_offerings.capacity.rooms import rooms_of
-from proxmox_offerings.catalogue.derived import derived_tiers
+from proxmox_offerings.capacity.fit import Fit, card_matches
+from proxmox_offerings.catalogue.count import Count, count
 from proxmox_offerings.catalogue.hardware import gpu_of, processor_of
 from proxmox_offerings.catalogue.messages import message_of
 from proxmox_offerings.catalogue.observed import observed_of
@@ -63,25 +60,20 @@ def plan(
     `past` is each Offering's last published stock by name (restockThreshold needs it); `existing` are the specs of the host's Offerings: those
     of derived tiers stay although no node could carry them any more. Raises UncountableGuests.
     """
-    rooms = rooms_of(host.spec, snapshot)
-    housing = housing_of(rooms, host.spec.allocation)
-    shelves = shelves_of(host.spec, snapshot)
-    tiers = host.spec.tiers or derived_tiers(rooms, existing=existing)
-    disks = {use: disks_for(use, shelves) for use in {DiskUse.of(tier) for tier in tiers}}
+    return plan_of(count(host=host, snapshot=snapshot, existing=existing), past=past)
+
+
+def plan_of(counted: Count, *, past: Mapping[str, Stock]) -> Plan:
+    """The same, of what was counted."""
+    host, snapshot = counted.host, counted.snapshot
     offerings = tuple(
-        _planned(
-            host,
-            tier,
-            fit=fit_of(tier, rooms=rooms, housing=housing, disks=disks[DiskUse.of(tier)]),
-            snapshot=snapshot,
-            past=past.get(offering_name(host, tier)),
-        )
-        for tier in tiers
+        _planned(host, tier, fit=fit, snapshot=snapshot, past=past.get(offering_name(host, tier)))
+        for tier, fit in zip(counted.tiers, counted.fits, strict=True)
     )
     stocks = [offering.statement.stock for offering in offerings]
     return Plan(
         offerings=offerings,
-        observed=observed_of(snapshot=snapshot, rooms=rooms, shelves=shelves, stocks=stocks),
+        observed=observed_of(snapshot=snapshot, rooms=counted.rooms, shelves=counted.shelves, stocks=stocks),
     )
 
 

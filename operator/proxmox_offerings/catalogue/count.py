@@ -1,0 +1,43 @@
+"""Everything that is counted for one ProxmoxHost, once: what is said of it, and every explanation of it, come from here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from proxmox_offerings.capacity.disks import DiskUse, Shelf, disks_for, shelves_of
+from proxmox_offerings.capacity.failover import Housing, housing_of
+from proxmox_offerings.capacity.fit import Fit, fit_of
+from proxmox_offerings.capacity.rooms import Rooms, rooms_of
+from proxmox_offerings.catalogue.derived import derived_tiers
+from proxmox_offerings.inventory.snapshot import Snapshot
+from proxmox_offerings.resources import OfferingSpec, ProxmoxHost, Tier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """Nodes, storages and tiers under the host's terms; `fits` in the order of `tiers`."""
+
+    host: ProxmoxHost
+    snapshot: Snapshot
+    rooms: Rooms
+    housing: Housing
+    shelves: tuple[Shelf, ...]
+    tiers: tuple[Tier, ...]
+    fits: tuple[Fit, ...]
+
+
+def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingSpec] = ()) -> Count:
+    """Count what `snapshot` lets `host` sell. `existing` as in `plan`. Raises UncountableGuests."""
+    rooms = rooms_of(host.spec, snapshot)
+    housing = housing_of(rooms, host.spec.allocation)
+    shelves = shelves_of(host.spec, snapshot)
+    tiers = tuple(host.spec.tiers or derived_tiers(rooms, existing=existing))
+    disks = {use: disks_for(use, shelves) for use in {DiskUse.of(tier) for tier in tiers}}
+    return Count(
+        host=host,
+        snapshot=snapshot,
+        rooms=rooms,
+        housing=housing,
+        shelves=shelves,
+        tiers=tiers,
+        fits=tuple(fit_of(tier, rooms=rooms, housing=housing, disks=disks[DiskUse.of(tier)]) for tier in tiers),
+    )
