@@ -39,7 +39,7 @@ class Room:
     """One node: what may be committed on it, what is, and its free cards by model ("10de:20b5" -> count).
 
     `unit_total` is the node's threads, or cores where the policy counts cores; `percent` of them are for sale. `overhead` is what each
-    virtual machine takes beside its own memory.
+    virtual machine takes beside its own memory. Guests with one of `dedicated_tags` share no thread here.
     """
 
     node: Node
@@ -49,6 +49,7 @@ class Room:
     unit_total: int
     percent: int
     overhead: int
+    dedicated_tags: frozenset[str] = frozenset()
     free_cards: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -59,7 +60,7 @@ class Room:
         """What the guest's vCPUs cost here: costs follow the node's policy."""
         return points_of(
             resident.size,
-            dedicated=resident.dedicated,
+            dedicated=is_dedicated(resident.guest, self.dedicated_tags),
             percent=self.percent,
             unit_total=self.unit_total,
             unlimited=policy.unlimited_containers,
@@ -80,7 +81,6 @@ class Resident:
 
     guest: GuestRow
     size: Size
-    dedicated: bool
     limit_read: bool
     cards: Mapping[str, int] | None
 
@@ -118,7 +118,7 @@ def rooms_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> Rooms:
     Raises UncountableGuests where an HA guest of a dead node will need room somewhere and nobody ever told how much.
     """
     policy = spec.allocation
-    scale = _Scale(snapshot=snapshot, dedicated_tags=frozenset(policy.cpu.dedicated_tags))
+    scale = _Scale(snapshot=snapshot)
     guests: dict[str, list[GuestRow]] = defaultdict(list)
     migrating: list[GuestRow] = []
     for guest in counted(snapshot.guests, policy):
@@ -154,7 +154,6 @@ class _Scale:
     """Tells how large guests are, by everything that was seen of them."""
 
     snapshot: Snapshot
-    dedicated_tags: frozenset[str]
 
     def weigh(self, guest: GuestRow) -> Resident | None:
         """The guest with its size; None where nobody told it."""
@@ -173,7 +172,6 @@ class _Scale:
         return Resident(
             guest=guest,
             size=size,
-            dedicated=is_dedicated(guest, self.dedicated_tags),
             limit_read=configs is not None,
             cards=snapshot.card_needs.get(guest.vmid, {}),
         )
@@ -206,6 +204,7 @@ def _empty(spec: ProxmoxHostSpec, node: Node) -> Room:
         unit_total=unit_total,
         percent=cpu_policy.percent,
         overhead=memory_policy.guest_overhead.bytes,
+        dedicated_tags=_as_proxmox_writes(cpu_policy.dedicated_tags),
         free_cards=_free_cards(node),
     )
 
@@ -232,6 +231,11 @@ def _left_out(spec: ProxmoxHostSpec, node: Node) -> LeftOut | None:
     return None
 
 
+def _as_proxmox_writes(tags: Iterable[str]) -> frozenset[str]:
+    """Unless a datacenter's `tag-style` says otherwise, Proxmox writes tags in lower case, however they were typed (datacenter.cfg)."""
+    return frozenset(spelling for tag in tags for spelling in (tag, tag.lower()))
+
+
 def _free_cards(node: Node) -> dict[str, int]:
     if node.cards is None or node.cards_blind:
         return {}
@@ -243,7 +247,7 @@ def _counted(room: Room, guests: Iterable[GuestRow], *, policy: Policy, scale: _
     vcpus: float = 0
     points = memory = machines = 0
     left_out = room.left_out
-    threads, dedicated_tags = room.node.threads, scale.dedicated_tags
+    threads, dedicated_tags = room.node.threads, room.dedicated_tags
     for guest in guests:
         maxcpu, maxmem = guest.maxcpu, guest.maxmem
         machine = guest.kind == "qemu"

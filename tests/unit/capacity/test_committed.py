@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxmox_offerings.proxmox.answers import GuestConfig, GuestRow
-from support.cluster import available, cards, cluster, config, guest, node, planned, tier, unknown
+from support.cluster import available, cards, cluster, config, guest, node, placement, planned, tier, unknown
 
 BY_CPU = tier(memory="1Mi", disk="1Mi")
 """Counts free vCPUs."""
@@ -161,6 +161,26 @@ class TestDedicated:
         terms = {"cpu": {"percent": 400, "dedicatedTags": ["pinned"]}}
         assert free_vcpus(guest(100, cpu=1, tags=["dedicated"]), threads=4, allocation=terms) == 15
         assert free_vcpus(guest(100, cpu=1, tags=["pinned"]), threads=4, allocation=terms) == 12
+
+    def test_tag_typed_in_capitals_is_still_found(self) -> None:
+        """Proxmox writes tags in lower case, however they were typed, unless told otherwise."""
+        terms = {"cpu": {"percent": 400, "dedicatedTags": ["Pinned"]}}
+        assert free_vcpus(guest(100, cpu=1, tags=["pinned"]), threads=4, allocation=terms) == 12
+        assert free_vcpus(guest(100, cpu=1, tags=["Pinned"]), threads=4, allocation=terms) == 12
+
+    def test_nodes_may_have_tags_of_their_own(self) -> None:
+        """A guest of one vCPU with the tag of old machines takes a whole thread on old1 (4 of 16), and one vCPU elsewhere."""
+        terms = {"cpu": {"percent": 400}, "overrides": [{"nodes": ["old*"], "cpu": {"dedicatedTags": ["pinned"]}}]}
+        seen = cluster(
+            nodes=[node("pve1", threads=4), node("old1", threads=4)],
+            guests=[guest(100, "pve1", tags=["pinned"]), guest(101, "old1", tags=["pinned"])],
+        )
+        assert placement(seen, BY_CPU, allocation=terms) == {"old1": 12, "pve1": 15}
+        migrating = cluster(
+            nodes=[node("pve1", threads=4), node("old1", threads=4)],
+            guests=[guest(100, "pve1", tags=["pinned"], lock="migrate")],
+        )
+        assert placement(migrating, BY_CPU, allocation=terms) == {"old1": 12, "pve1": 15}
 
 
 class TestCPUOfANode:
