@@ -158,12 +158,13 @@ def _with_provisioned(spec: ProxmoxHostSpec, snapshot: Snapshot, shelves: Sequen
     promised = snapshot.provisioned
     result = []
     for shelf in shelves:
-        headroom = shelf.headroom
-        on_backing = None
-        if promised is None or headroom is None or shelf.place.total is None:
+        told = [promised[backing] for backing in seen[shelf.backing]]
+        known = [size for size in told if size is not None]
+        headroom, on_backing, total = shelf.headroom, None, shelf.place.total
+        if headroom is None or total is None or len(known) < len(told):
             headroom = None
         else:
-            on_backing = sum(promised[backing] for backing in seen[shelf.backing] if backing in promised)
-            headroom = min(headroom, shelf.place.total * percent // 100 - on_backing)
+            on_backing = sum(known)
+            headroom = min(headroom, total * percent // 100 - on_backing)
         result.append(replace(shelf, headroom=headroom, promised=on_backing))
     return tuple(result)

@@ -4,6 +4,7 @@ Two storage ids on one ZFS pool, volume group, file system, export or Ceph clust
 """
 
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 
 from proxmox_offerings.inventory.gathered import NodeReading
@@ -14,18 +15,21 @@ NETWORK_PLUGINS = frozenset(
 )
 """Storage reached over a network; these plugins are shared whether or not their definition says so (proxmox-api.md 2.4)."""
 FILE_SYSTEM_PLUGINS = frozenset({"dir", "btrfs", "zfspool"})
+FILE_SERVER_PLUGINS = frozenset({"nfs", "cifs", "glusterfs", "zfs", "dir"})
+"""A shared `dir` is one that an administrator mounts on all nodes; `zfs` is a pool of a server that gives out its volumes over iSCSI."""
+CEPH_PLUGINS = frozenset({"rbd", "cephfs"})
 
 
 def backing_of(config: StorageConfig, *, node: str, shared: bool) -> str:
     """The name of the bytes behind a storage on a node: equal names, same bytes. Local ones end in "@<node>"."""
+    server = (config.server or "").strip().rstrip(".").lower()
     match config.plugin:
-        case "nfs" if config.server and config.export:
-            return f"nfs:{config.server}:{posixpath.normpath(config.export)}"
-        case "cifs" if config.server and config.share:
-            return f"cifs:{config.server}/{config.share}"
+        case "nfs" if server and config.export:
+            return f"nfs:{server}:{_path(config.export)}"
+        case "cifs" if server and config.share:
+            return f"cifs:{server}/{config.share.strip('/').lower()}"
         case "rbd" | "cephfs":
-            monitors = sorted((config.monitors or "").replace(",", " ").replace(";", " ").split())
-            return f"ceph:{','.join(monitors) or 'local'}"
+            return f"ceph:{','.join(sorted(monitors_of(config))) or 'local'}"
         case "zfspool" if config.pool:
             name = f"zpool:{config.pool.split('/')[0]}"
         case "lvm" if config.volume_group:
@@ -33,50 +37,74 @@ def backing_of(config: StorageConfig, *, node: str, shared: bool) -> str:
         case "lvmthin" if config.volume_group:
             name = f"thin:{config.volume_group}/{config.thin_pool or ''}"
         case "dir" | "btrfs" if config.path:
-            name = f"path:{posixpath.normpath(config.path)}"
+            name = f"path:{_path(config.path)}"
         case _:
             name = f"{config.plugin}:{config.storage}"
     return name if shared else f"{name}@{node}"
 
 
+def monitors_of(config: StorageConfig) -> frozenset[str]:
+    """The monitors of a Ceph cluster, by address alone: "10.0.0.1:6789", "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]" and "10.0.0.1" are one."""
+    if config.plugin not in CEPH_PLUGINS:
+        return frozenset()
+    told = re.sub(r"\bv[12]:", "", (config.monitors or "").lower())
+    # What is in brackets is an IPv6 address, or a list of the addresses of one monitor.
+    addresses = re.findall(r"\[[0-9a-f:]+\]|[^][,;\s]+", told)
+    return frozenset(_address(address) for address in addresses if not address.startswith((":", "/")))
+
+
+def same_cluster(configs: Iterable[StorageConfig]) -> Iterable[tuple[str, str]]:
+    """Pairs of storage ids that name a monitor in common: one Ceph cluster, whichever of its monitors each of them lists."""
+    first: dict[str, str] = {}
+    for config in configs:
+        for monitor in sorted(monitors_of(config)):
+            yield first.setdefault(monitor, config.storage), config.storage
+
+
 def same_bytes(
     *, node: str, reading: NodeReading, configs: Mapping[str, StorageConfig]
 ) -> Iterable[tuple[str, str, str]]:
-    """Pairs of file systems of one node whose free bytes differ by less than one in a thousand: one file system seen twice."""
-    seen = sorted(
-        (row.avail, row.storage)
-        for row in reading.storages or ()
-        if row.active
-        and row.enabled
-        and row.total
-        and row.avail is not None
-        and not row.shared
-        and _is_file_system(configs.get(row.storage))
-    )
-    for index, (smaller, first) in enumerate(seen):
-        for larger, second in seen[index + 1 :]:
-            if (larger - smaller) * 1000 >= larger and larger != smaller:
-                break
-            yield (node, *sorted((first, second)))  # type: ignore[misc]
+    """Pairs of storages as one node sees them whose free bytes differ by less than one in a thousand: the same bytes seen twice.
 
-
-def merged(names: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Storage id -> backing of one node, with the ids of each pair on one backing: the first name, so that it never depends on the order of
-    rows.
+    File systems of the node itself are compared with each other, and those of file servers with each other: one server has several
+    names, and several exports of one volume. Volume groups and thin pools tell by their definitions what they are.
     """
-    parent = dict(names)
-    backing = {name: name for name in names.values()}
+    seen: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
+    for row in reading.storages or ():
+        config = configs.get(row.storage)
+        if not (row.active and row.enabled and row.total and row.avail is not None and config is not None):
+            continue
+        remote = row.shared or config.plugin in NETWORK_PLUGINS
+        if config.plugin in (FILE_SERVER_PLUGINS if remote else FILE_SYSTEM_PLUGINS):
+            seen[remote].append((row.avail, row.storage))
+    for group in map(sorted, seen.values()):
+        for index, (smaller, first) in enumerate(group):
+            for larger, second in group[index + 1 :]:
+                if (larger - smaller) * 1000 >= larger and larger != smaller:
+                    break
+                yield (node, *sorted((first, second)))  # type: ignore[misc]
+
+
+Place = tuple[str, str]
+"""Node and storage id."""
+
+
+def merged(names: Mapping[Place, str], pairs: Iterable[tuple[Place, Place]]) -> dict[Place, str]:
+    """The backing of each place, with both places of each pair on one: the first of the names, so that it never depends on the order of
+    rows. Names are joined, not places: what one node sees of a shared storage holds for all.
+    """
+    joined = {name: name for name in names.values()}
 
     def root(name: str) -> str:
-        while backing[name] != name:
-            name = backing[name]
+        while joined[name] != name:
+            name = joined[name]
         return name
 
-    for first, second in sorted(pairs):
-        if first in parent and second in parent:
-            one, other = sorted((root(parent[first]), root(parent[second])))
-            backing[other] = one
-    return {storage: root(name) for storage, name in parent.items()}
+    for first, second in pairs:
+        if first in names and second in names:
+            one, other = sorted((root(names[first]), root(names[second])))
+            joined[other] = one
+    return {place: root(name) for place, name in names.items()}
 
 
 def class_of(config: StorageConfig, *, shared: bool, reading: NodeReading | None) -> str:
@@ -102,7 +130,7 @@ def _disks_key(config: StorageConfig) -> str | None:
         case "lvm" | "lvmthin":
             return config.volume_group
         case "dir" | "btrfs":
-            return posixpath.normpath(config.path) if config.path else None
+            return _path(config.path) if config.path else None
         case _:
             return None
 
@@ -113,5 +141,14 @@ def _kind_of(device: str, disks: Iterable[Disk]) -> str:
     return max(under, key=lambda disk: len(disk.device)).type if under else "unknown"
 
 
-def _is_file_system(config: StorageConfig | None) -> bool:
-    return config is not None and config.plugin in FILE_SYSTEM_PLUGINS
+def _path(path: str) -> str:
+    """Without what does not matter in it; POSIX keeps two leading slashes apart, no system that we know does."""
+    return posixpath.normpath(f"/{path.strip('/')}")
+
+
+def _address(told: str) -> str:
+    """Without brackets, port and nonce."""
+    plain = told.partition("/")[0]
+    if plain.startswith("["):
+        return plain.strip("[]")
+    return plain.rpartition(":")[0] if plain.count(":") == 1 else plain

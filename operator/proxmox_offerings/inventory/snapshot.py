@@ -103,7 +103,8 @@ class Snapshot:
     """A whole cluster at one moment. `nodes` by name; `guests` without templates, each on the node that lists it.
 
     `configs` holds the configurations that were asked for: vmid -> configuration, or None where it could not be read.
-    `last_known` are the rows of guests now without a size, as they were when last seen. `provisioned`: bytes configured on each backing.
+    `last_known` are the rows of guests now without a size, as they were when last seen. `provisioned`: bytes configured on each backing,
+    None where some configuration that counts there could not be read.
     `card_needs`: vmid -> the cards by model that the guest needs wherever it runs, None where nobody can tell; guests without are left out.
     """
 
@@ -116,7 +117,7 @@ class Snapshot:
     configs: Mapping[int, tuple[GuestConfig, ...] | None]
     last_known: Mapping[int, GuestRow]
     storages: tuple[StoragePlace, ...]
-    provisioned: Mapping[str, int] | None
+    provisioned: Mapping[str, int | None]
     templates: tuple[Template, ...]
     missing_privileges: tuple[MissingPrivilege, ...]
     card_needs: Mapping[int, Mapping[str, int] | None] = field(default_factory=dict)

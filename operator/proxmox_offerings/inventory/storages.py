@@ -3,7 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from proxmox_offerings.inventory.backings import NETWORK_PLUGINS, backing_of, class_of, merged, same_bytes
+from proxmox_offerings.inventory.backings import (
+    NETWORK_PLUGINS,
+    Place,
+    backing_of,
+    class_of,
+    merged,
+    same_bytes,
+    same_cluster,
+)
 from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
 from proxmox_offerings.inventory.snapshot import StoragePlace
 from proxmox_offerings.proxmox.answers import GuestRow, NodeStorage, StorageConfig, StorageRow
@@ -53,24 +61,40 @@ def places_of(
 
 def provisioned_of(
     *, rows: Iterable[GuestRow], configs: Configs, places: Iterable[StoragePlace]
-) -> dict[str, int] | None:
-    """Bytes configured on each backing by all guests, templates included; None while any guest's configuration is unread."""
-    backings = {(place.node, place.storage): place.backing for place in places}
-    total: dict[str, int] = defaultdict(int)
+) -> dict[str, int | None]:
+    """Bytes configured on each backing by all guests, templates included; None where a guest whose configuration is unread may have more.
+
+    Such a guest may have volumes on any shared storage, and on the local ones of its own node.
+    """
+    backings: dict[Place, str] = {}
+    shared: dict[str, str] = {}
+    local_of: dict[str, set[str]] = defaultdict(set)
+    for place in places:
+        backings[place.node, place.storage] = place.backing
+        if place.shared:
+            shared[place.storage] = place.backing
+        else:
+            local_of[place.node].add(place.backing)
+    total = dict.fromkeys(backings.values(), 0)
+    unread: set[str] = set()
     for row in rows:
         read = configs.get(row.vmid)
         if read is None:
-            return None
+            unread.add(row.node)
+            continue
         # Current and pending may both name a volume; the larger size is the one that it has, or will have.
         sizes: dict[str, int] = {}
         for config in read:
             for volid, size in (config.volume_sizes or {}).items():
                 sizes[volid] = max(size or 0, sizes.get(volid, 0))
         for volid, size in sizes.items():
-            backing = backings.get((row.node, volid.partition(":")[0]))
+            storage = volid.partition(":")[0]
+            # A node that may not use a shared storage any more can still have volumes there.
+            backing = backings.get((row.node, storage)) or shared.get(storage)
             if backing is not None:
                 total[backing] += size
-    return dict(total)
+    untold = set().union(*(local_of[node] for node in unread), shared.values() if unread else ())
+    return {backing: None if backing in untold else size for backing, size in total.items()}
 
 
 def _unusable(
@@ -103,16 +127,17 @@ def _backings(
     configs: Mapping[str, StorageConfig],
     shared: set[str],
     pairs: Iterable[tuple[str, str, str]],
-) -> dict[tuple[str, str], str]:
-    names: dict[str, dict[str, str]] = defaultdict(dict)
+) -> dict[Place, str]:
+    names: dict[Place, str] = {}
+    node_of: dict[str, str] = {}
     for row in rows:
         config = configs.get(row.storage) or StorageConfig(storage=row.storage, plugin=row.plugin or "unknown")
-        names[row.node][row.storage] = backing_of(config, node=row.node, shared=row.storage in shared)
-    paired: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for node, first, second in pairs:
-        paired[node].append((first, second))
-    return {
-        (node, storage): backing
-        for node, own in names.items()
-        for storage, backing in merged(own, paired[node]).items()
-    }
+        names[row.node, row.storage] = backing_of(config, node=row.node, shared=row.storage in shared)
+        node_of.setdefault(row.storage, row.node)
+    clusters = [
+        ((node_of[first], first), (node_of[second], second))
+        for first, second in same_cluster(configs.values())
+        if first in node_of and second in node_of
+    ]
+    alike = [((node, first), (node, second)) for node, first, second in pairs]
+    return merged(names, sorted((*clusters, *alike)))

@@ -193,7 +193,7 @@ class TestOneBacking:
     def test_two_ids_on_one_zpool_are_one(self) -> None:
         seen = disks(
             storage("vms", "zfspool", pool="tank/vms", avail="30Gi"),
-            storage("fast", "zfspool", pool="tank", avail="30Gi"),
+            storage("fast", "zfspool", pool="tank", avail="40Gi"),
         )
         assert placement(seen, DISK) == {"pve1": 3, "pve2": 3, "pve3": 3}
 
@@ -216,10 +216,28 @@ class TestOneBacking:
         ("first", "second", "sold"),
         [
             pytest.param(
+                storage("a", "zfspool", pool="tank", avail="30Gi"),
+                storage("b", "zfspool", pool="tank/vms/fast", avail="40Gi"),
+                3,
+                id="a pool and a dataset in it",
+            ),
+            pytest.param(
+                storage("a", "zfspool", pool="tank", avail="30Gi"),
+                storage("b", "zfspool", pool="tank2", avail="50Gi"),
+                8,
+                id="two pools whose names begin alike",
+            ),
+            pytest.param(
                 storage("a", "lvm", volume_group="vg", avail="30Gi"),
                 storage("b", "lvm", volume_group="vg", avail="30Gi"),
                 3,
                 id="one volume group",
+            ),
+            pytest.param(
+                storage("a", "lvm", volume_group="vg", avail="30Gi"),
+                storage("b", "lvmthin", volume_group="vg", thin_pool="p", avail="50Gi"),
+                8,
+                id="a thin pool, and what its volume group has beside it",
             ),
             pytest.param(
                 storage("a", "lvmthin", volume_group="vg", thin_pool="p", avail="30Gi"),
@@ -235,7 +253,7 @@ class TestOneBacking:
             ),
             pytest.param(
                 storage("a", "dir", path="/mnt/x/", avail="30Gi"),
-                storage("b", "btrfs", path="/mnt//x", avail="40Gi"),
+                storage("b", "btrfs", path="//mnt//x", avail="40Gi"),
                 3,
                 id="one path, written differently",
             ),
@@ -247,33 +265,57 @@ class TestOneBacking:
             ),
             pytest.param(
                 storage("a", "nfs", server="nas", export="/x", avail="30Gi"),
-                storage("b", "nfs", server="nas", export="/x/", avail="30Gi"),
+                storage("b", "nfs", server="nas", export="/x/", avail="40Gi"),
                 3,
                 id="one export",
             ),
             pytest.param(
+                storage("a", "nfs", server="nas.example.net", export="/x", avail="30Gi"),
+                storage("b", "nfs", server="NAS.Example.net.", export="/x", avail="40Gi"),
+                3,
+                id="one server, written differently",
+            ),
+            pytest.param(
                 storage("a", "nfs", server="nas", export="/x", avail="30Gi"),
-                storage("b", "nfs", server="nas", export="/y", avail="50Gi"),
+                storage("b", "nfs", server="nas", export="/X", avail="50Gi"),
                 8,
-                id="two exports",
+                id="two exports: paths keep their case",
             ),
             pytest.param(
                 storage("a", "cifs", server="nas", share="x", avail="30Gi"),
-                storage("b", "cifs", server="nas", share="x", avail="30Gi"),
+                storage("b", "cifs", server="NAS", share="X", avail="40Gi"),
                 3,
-                id="one share",
+                id="one share: its name has no case",
             ),
             pytest.param(
                 storage("a", "rbd", pool="p", avail="30Gi"),
-                storage("b", "cephfs", avail="30Gi"),
+                storage("b", "cephfs", avail="40Gi"),
                 3,
                 id="the local Ceph cluster",
             ),
             pytest.param(
-                storage("a", "rbd", monitors="10.0.0.1,10.0.0.2", avail="30Gi"),
-                storage("b", "rbd", monitors="10.0.0.2;10.0.0.1", avail="30Gi"),
+                storage("a", "rbd", pool="p", monitors="10.0.0.1,10.0.0.2", avail="30Gi"),
+                storage("b", "rbd", pool="q", monitors="10.0.0.2:6789;10.0.0.1:6789", avail="40Gi"),
                 3,
                 id="one remote Ceph cluster",
+            ),
+            pytest.param(
+                storage("a", "rbd", monitors="10.0.0.1 10.0.0.2", avail="30Gi"),
+                storage("b", "cephfs", monitors="[v2:10.0.0.2:3300/0,v1:10.0.0.2:6789/0]", avail="40Gi"),
+                3,
+                id="one remote Ceph cluster by one of its monitors",
+            ),
+            pytest.param(
+                storage("a", "rbd", monitors="[fd00::1]:6789", avail="30Gi"),
+                storage("b", "rbd", monitors="fd00::1 fd00::2", avail="40Gi"),
+                3,
+                id="one remote Ceph cluster over IPv6",
+            ),
+            pytest.param(
+                storage("a", "rbd", monitors="10.0.0.1", avail="30Gi"),
+                storage("b", "rbd", monitors="10.0.0.11", avail="50Gi"),
+                8,
+                id="two remote Ceph clusters",
             ),
             pytest.param(
                 storage("a", "rbd", monitors="10.0.0.1", avail="30Gi"),
@@ -291,6 +333,46 @@ class TestOneBacking:
         first = storage("dir", "dir", path="/tank/dir", avail="40Gi")
         assert available(one(first, storage("zfs", "zfspool", pool="tank", avail=40 * 2**30 + 2**24)), DISK) == 4
         assert available(one(first, storage("zfs", "zfspool", pool="tank", avail="41Gi")), DISK) == 8
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            pytest.param(
+                {"server": "nas", "export": "/a"}, {"server": "nas", "export": "/b"}, id="two exports of a volume"
+            ),
+            pytest.param(
+                {"server": "nas", "export": "/a"}, {"server": "192.0.2.7", "export": "/a"}, id="name and address"
+            ),
+        ],
+    )
+    def test_exports_with_the_same_free_space_are_one(self, first: Any, second: Any) -> None:
+        seen = disks(storage("a", "nfs", avail="40Gi", **first), storage("b", "nfs", avail="40Gi", **second))
+        assert available(seen, DISK) == 4
+        apart = disks(storage("a", "nfs", avail="40Gi", **first), storage("b", "nfs", avail="41Gi", **second))
+        assert available(apart, DISK) == 8
+
+    def test_export_and_share_with_the_same_free_space_are_one(self) -> None:
+        seen = disks(
+            storage("a", "nfs", server="nas", export="/vol", avail="40Gi"),
+            storage("b", "cifs", server="nas", share="vol", avail="40Gi"),
+        )
+        assert available(seen, DISK) == 4
+
+    def test_exports_that_one_node_sees_as_one_are_one_on_all(self) -> None:
+        """pve2 read them a moment apart, and would add 4 units on what it takes for a second volume."""
+        alike = storage("a", "nfs", server="nas", export="/a", avail="40Gi")
+        seen = disks(alike, storage("b", "nfs", server="nas", export="/b", avail="40Gi"), nodes=NODES[:2])
+        slow = seen.slow
+        reading = slow.nodes["pve2"]
+        moved = tuple(replace(one, avail=35 * 2**30) if one.storage == "b" else one for one in reading.storages or ())
+        nodes = {**slow.nodes, "pve2": replace(reading, storages=moved)}
+        assert available(seen.snapshot(slow=replace(slow, nodes=nodes)), DISK) == 3
+
+    def test_local_and_remote_file_systems_of_the_same_size_are_not_one(self) -> None:
+        seen = one(
+            storage("a", "dir", path="/a", avail="40Gi"), storage("b", "nfs", server="nas", export="/b", avail="40Gi")
+        )
+        assert available(seen, DISK) == 8
 
     def test_thin_pools_of_the_same_size_are_not_one(self) -> None:
         seen = one(storage("a", volume_group="a", avail="40Gi"), storage("b", volume_group="b", avail="40Gi"))
@@ -382,6 +464,27 @@ class TestProvisioned:
         seen = self.thin(configs={100: None, 9000: config()})
         assert available(seen, DISK) == 9
         assert available(seen, DISK, allocation=PROVISIONED) is None
+
+    def test_dead_node_spoils_its_own_disks_and_shared_ones_but_no_others(self) -> None:
+        """Nobody can read what its guests have: on nas perhaps all of it, on the local disks of pve1 nothing."""
+        seen = disks(
+            storage("thin", volume_group="vg", thin_pool="p", total="100Gi", avail="90Gi", content=["images"]),
+            storage("nas", "nfs", server="nas", export="/x", total="100Gi", avail="90Gi", content=["rootdir"]),
+            nodes=(NODES[0], node("pve2", status="offline")),
+            guests=[guest(100, "pve1"), guest(101, "pve2")],
+            configs={100: config(volumes={"thin:vm-100-disk-0": "50Gi"}), 101: None},
+        )
+        assert available(seen, DISK, allocation=PROVISIONED) == 5
+        assert available(seen, {**DISK, "virtualization": "LXC"}, allocation=PROVISIONED) is None
+
+    def test_volume_on_a_shared_storage_counts_though_its_node_may_not_use_that_any_more(self) -> None:
+        seen = disks(
+            storage("nas", "nfs", server="nas", export="/x", on=["pve1"], total="100Gi", avail="90Gi"),
+            nodes=NODES[:2],
+            guests=[guest(100, "pve2")],
+            configs={100: config(volumes={"nas:100/vm-100-disk-0.qcow2": "70Gi"})},
+        )
+        assert available(seen, DISK, allocation=PROVISIONED) == 3
 
     def test_volumes_of_both_ids_of_a_backing_count(self) -> None:
         seen = one(

@@ -134,8 +134,8 @@ class TestPlacement:
         """pve1 reaches a, pve2 a and b, pve3 b and c: pve1 can only be served if the others move over."""
         disks = [
             storage("a", "nfs", server="1", export="/a", on=["pve1", "pve2"], avail="2Gi"),
-            storage("b", "nfs", server="2", export="/b", on=["pve2", "pve3"], avail="2Gi"),
-            storage("c", "nfs", server="3", export="/c", on=["pve3"], avail="2Gi"),
+            storage("b", "nfs", server="2", export="/b", on=["pve2", "pve3"], avail="2.2Gi"),
+            storage("c", "nfs", server="3", export="/c", on=["pve3"], avail="2.4Gi"),
         ]
         nodes = [machine(name, threads=2) for name in ("pve1", "pve2", "pve3")]
         assert placement(cluster(nodes=nodes, storages=disks)) == {"pve1": 2, "pve2": 2, "pve3": 2}
