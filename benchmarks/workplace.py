@@ -119,11 +119,12 @@ class Workplace:
         raise BenchmarkFailed("the simulated clusters did not start in time")
 
     def operator(self, plane: ControlPlane) -> Operator:
-        """`proxmox-offerings run` against `plane`, for all namespaces, with the settings it has by itself."""
+        """`proxmox-offerings run` against `plane`, for all namespaces, with the settings it has by itself, but that it may reach what runs here."""
         name, _ = self._start(
             "operator",
             [
                 *("-m", "proxmox_offerings", "run", "--kubeconfig", str(plane.kubeconfig)),
+                "--allow-endpoint-range=127.0.0.0/8",
                 *("--health-address=127.0.0.1", "--health-port=0", "--log-format=json"),
             ],
         )

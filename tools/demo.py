@@ -50,8 +50,9 @@ class Demo:
         say("Starting a simulated Proxmox VE cluster: three nodes, one with two A100 cards.")
         self._run("simulator", "simulate", "--preset", "demo", "--dir", self._simulator)
         self._wait("the simulator listens", (self._simulator / "host.yaml").exists)
-        say("Starting the operator: proxmox-offerings run")
-        self._run("operator", "run", "--health-port", "-1", "--log-format", "console")
+        say("Starting the operator: proxmox-offerings run --allow-endpoint-range 127.0.0.0/8")
+        reach = ("--allow-endpoint-range", "127.0.0.0/8")
+        self._run("operator", "run", *reach, "--health-port", "-1", "--log-format", "console")
         say(f"Applying {SAMPLE.relative_to(ROOT)}, with the simulator's addresses and token.")
         print(self._plane.kubectl_run("apply", "-f", "-", input=self._sample()).stdout, flush=True)
         self._wait_for(

@@ -3,14 +3,30 @@
 import asyncio
 import sys
 from dataclasses import fields
+from ipaddress import IPv6Network, ip_network
 from typing import Any
 
 import click
 
-from proxmox_offerings.controller.config import Settings
+from proxmox_offerings.controller.config import Network, Settings
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 PREFIX = "PROXMOX_OFFERINGS"
+
+
+class Range(click.ParamType[Network]):
+    """A range of addresses in CIDR notation, or a single address."""
+
+    name = "CIDR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network:
+        try:
+            network = ip_network(value)
+        except ValueError as problem:
+            self.fail(f"{problem}: it must be a range such as 10.20.0.0/16 or 2001:db8::/32, or an address", param, ctx)
+        if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
+            self.fail(f"{value!r} is a range of IPv4 addresses: write it as one", param, ctx)
+        return network
 
 
 @click.command(context_settings={"auto_envvar_prefix": PREFIX})
@@ -23,6 +39,20 @@ PREFIX = "PROXMOX_OFFERINGS"
     multiple=True,
     metavar="NAME",
     help="Serve only this namespace; may be repeated. Default: all.",
+)
+@click.option(
+    "--allow-endpoint-range",
+    "allow_endpoint_ranges",
+    type=Range(),
+    multiple=True,
+    help="Connect to endpoints in this range too, such as 127.0.0.0/8 for a simulator; may be repeated.",
+)
+@click.option(
+    "--deny-endpoint-range",
+    "deny_endpoint_ranges",
+    type=Range(),
+    multiple=True,
+    help="Do not connect to endpoints in this range; may be repeated. The narrowest range that holds an address decides.",
 )
 @click.option(
     "--concurrency",

@@ -1,7 +1,10 @@
 """The settings of `proxmox-offerings run`, with their defaults in one place. Cheap to import: the command line reads it before anything runs."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
+
+Network = IPv4Network | IPv6Network
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -15,6 +18,10 @@ class Settings:
     """File that says how to reach the API server. None: the environment's KUBECONFIG, else the pod's account, else ~/.kube/config."""
     namespaces: tuple[str, ...] = ()
     """The namespaces to serve, each with a watch of its own. Empty: all namespaces."""
+    allow_endpoint_ranges: tuple[Network, ...] = ()
+    """Addresses that the operator may connect to although it does not by itself. Of the ranges that hold an address the narrowest decides."""
+    deny_endpoint_ranges: tuple[Network, ...] = ()
+    """Addresses that the operator does not connect to. 0.0.0.0/0 and ::/0 leave only what is allowed."""
     concurrency: int = 32
     """ProxmoxHosts that are looked at at the same time. One that does not answer keeps its place until its calls time out."""
     health_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod

@@ -6,6 +6,7 @@ where it stands (every reconcile may be), then observers and connections are clo
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from proxmox_offerings.kube.objects import Ref
 from proxmox_offerings.kube.offerings import Offerings
 from proxmox_offerings.kube.secrets import Secrets
 from proxmox_offerings.observation.connect import open_observer
+from proxmox_offerings.proxmox.addresses import AddressPolicy
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +48,12 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
     except KubeError as problem:
         log.error("no access to the API server", problem=str(problem))  # noqa: TRY400 - the sentence says it all
         return 1
+    addresses = AddressPolicy(allow=settings.allow_endpoint_ranges, deny=settings.deny_endpoint_ranges)
     operator = Operator(
         settings,
         client=client,
         metrics=metrics,
-        open_observer=open_observer,
+        open_observer=functools.partial(open_observer, addresses=addresses),
         make_plan=plan,
         unobserved=unobserved,
     )

@@ -22,6 +22,8 @@ class HostReason(StrEnum):
     """The token works, but does not see all that must be counted; `status.missingPrivileges` lists what it lacks."""
     CERTIFICATE_REJECTED = "CertificateRejected"
     """The server's certificate is not one that `spec.tls` accepts."""
+    ENDPOINT_FORBIDDEN = "EndpointForbidden"
+    """An endpoint leads to an address that the operator does not connect to."""
     CREDENTIALS_MISSING = "CredentialsMissing"
     """The Secret or one of its keys is not there."""
     INVALID_HOST = "InvalidHost"

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.observation.observer import Observer
+from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.tls import TLSPolicy
 from proxmox_offerings.proxmox.token import Token
-from proxmox_offerings.proxmox.transport import OnCall, Transport
+from proxmox_offerings.proxmox.transport import OnCall, Transport, guarded_transport, https_transport
 from proxmox_offerings.resources import ProxmoxHostSpec
 from proxmox_offerings.resources.words import StorageAccounting
 
@@ -18,14 +19,22 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def open_client(*, spec: ProxmoxHostSpec, token: Token, on_call: OnCall | None = None) -> ProxmoxClient:
-    """A client as the spec says. Raises InvalidHost where its TLS settings cannot be used; connects to nothing yet."""
+def open_client(
+    *, spec: ProxmoxHostSpec, token: Token, addresses: AddressPolicy | None = None, on_call: OnCall | None = None
+) -> ProxmoxClient:
+    """A client as the spec says. Raises InvalidHost where its TLS settings cannot be used; connects to nothing yet.
+
+    Without `addresses` it connects to any, as whoever runs the command line could do anyway.
+    """
     tls = TLSPolicy(
         ca_bundle=spec.tls.ca_bundle,
         fingerprints=spec.tls.fingerprints,
         insecure_skip_verify=spec.tls.insecure_skip_verify,
     )
-    return ProxmoxClient(Transport(endpoints=spec.endpoints, token=token, tls=tls, on_call=on_call))
+    connections = https_transport if addresses is None else guarded_transport(addresses)
+    return ProxmoxClient(
+        Transport(endpoints=spec.endpoints, token=token, tls=tls, transport_factory=connections, on_call=on_call)
+    )
 
 
 def open_observer(
@@ -33,13 +42,14 @@ def open_observer(
     spec: ProxmoxHostSpec,
     token: Token,
     on_news: Callable[[], None],
+    addresses: AddressPolicy | None = None,
     on_call: OnCall | None = None,
     clock: Callable[[], datetime] = wall_clock,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Observer:
     """An observer as the spec says, to be closed with `aclose`. Raises InvalidHost; connects to nothing yet."""
     return Observer(
-        client=open_client(spec=spec, token=token, on_call=on_call),
+        client=open_client(spec=spec, token=token, addresses=addresses, on_call=on_call),
         inventory_interval=spec.inventory_interval_seconds,
         provisioned=spec.allocation.storage.accounting is StorageAccounting.PROVISIONED,
         clock=clock,

@@ -11,6 +11,7 @@ ObservationError                    nothing new may be published; what was said 
     ├── Unauthorized                the token was refused
     ├── PrivilegesMissing           the token works, but sees too little to count
     ├── CertificateRejected         the server's certificate is not the one expected
+    ├── EndpointForbidden           the operator does not connect to such addresses
     ├── CredentialsMissing          the Secret or one of its keys is not there
     └── InvalidHost                 the ProxmoxHost cannot be used as it is
 
@@ -99,6 +100,12 @@ class CertificateRejected(NeedsAttention):
     """The server's certificate is not the one that the ProxmoxHost expects."""
 
     reason = "CertificateRejected"
+
+
+class EndpointForbidden(NeedsAttention):
+    """An endpoint leads to an address that whoever runs the operator lets nobody reach through it."""
+
+    reason = "EndpointForbidden"
 
 
 class CredentialsMissing(NeedsAttention):

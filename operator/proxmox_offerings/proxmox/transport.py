@@ -6,6 +6,7 @@ The token leaves only through a finished, verified TLS handshake, and no text of
 """
 
 import asyncio
+import functools
 import ssl
 import time
 import zlib
@@ -18,14 +19,17 @@ import httpx
 from pydantic_core import from_json
 
 from proxmox_offerings import __version__
+from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.errors import (
     CallFailed,
     CertificateRejected,
     ConnectionFailed,
+    EndpointForbidden,
     InvalidHost,
     ObservationError,
     Unauthorized,
 )
+from proxmox_offerings.proxmox.network import AddressRefused, GuardedTransport, Resolve, resolve
 from proxmox_offerings.proxmox.tls import FingerprintMismatch, TLSPolicy
 from proxmox_offerings.proxmox.token import Token
 
@@ -62,6 +66,11 @@ def https_transport(context: ssl.SSLContext, limits: httpx.Limits) -> httpx.Asyn
     return httpx.AsyncHTTPTransport(verify=context, trust_env=False, http1=True, http2=False, limits=limits)
 
 
+def guarded_transport(addresses: AddressPolicy, *, resolve: Resolve = resolve) -> TransportFactory:
+    """The same, to addresses that the policy permits. `resolve`: the system's resolver, unless told otherwise."""
+    return functools.partial(GuardedTransport, addresses=addresses, resolve=resolve)
+
+
 class Transport:
     """GET with failover. The endpoint that answered last is asked first; one that fails is asked last.
 
@@ -85,6 +94,11 @@ class Transport:
             raise InvalidHost(
                 "spec.endpoints must be addresses that begin with https://: the token would travel in clear"
             )
+        for endpoint in endpoints:
+            try:
+                httpx.URL(endpoint)
+            except httpx.InvalidURL:
+                raise InvalidHost(f"{endpoint} in spec.endpoints has no host that can be one") from None
         context = tls.context()
         self._endpoints = tuple(endpoint.rstrip("/") for endpoint in endpoints)
         self._bounds = bounds
@@ -122,8 +136,8 @@ class Transport:
     ) -> object:
         """The `data` of GET /api2/json`path`, which must be quoted already. `node`: the call is proxied to that node.
 
-        `label` names the kind of call in messages and metrics. Raises ConnectionFailed, CertificateRejected, Unauthorized or CallFailed; of
-        several endpoints' failures, the one that a person can do most about.
+        `label` names the kind of call in messages and metrics. Raises ConnectionFailed, EndpointForbidden, CertificateRejected, Unauthorized or
+        CallFailed; of several endpoints' failures, the one that a person can do most about.
         """
         call = _Call(path=path, label=label, params=dict(params or {}), node=node)
         if node is None:
@@ -227,6 +241,11 @@ class Transport:
                     await response.aclose()
         except (TimeoutError, httpx.TimeoutException):
             raise ConnectionFailed(f"{endpoint} did not answer {call} in time") from None
+        except AddressRefused:
+            raise EndpointForbidden(
+                f"{endpoint} leads to an address that this operator does not connect to (loopback, link-local, multicast, a metadata service, or "
+                "what its settings deny); whoever runs the operator can allow it with --allow-endpoint-range"
+            ) from None
         except httpx.TransportError as error:
             raise _broken(error, endpoint=endpoint, call=call, began=began) from None
 
@@ -308,7 +327,7 @@ def _worth_another_endpoint(failure: ObservationError, call: _Call) -> bool:
 
 def _severity(failure: ObservationError | None) -> int:
     """What a person can do something about wins; None: nothing went wrong yet."""
-    order: tuple[type[ObservationError], ...] = (ConnectionFailed, CallFailed, Unauthorized, CertificateRejected)
+    order = (ConnectionFailed, CallFailed, Unauthorized, CertificateRejected, EndpointForbidden)
     return -1 if failure is None else order.index(type(failure))
 
 

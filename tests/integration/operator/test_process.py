@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,8 @@ from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
 from support.controlplane import ROOT, Cluster
 
+SIMULATORS = ("--allow-endpoint-range", "127.0.0.0/8")
+"""They listen on the loopback address, which the operator does not connect to by itself."""
 ACCOUNT = "system:serviceaccount:proxmox-offerings:proxmox-offerings"
 
 
@@ -44,9 +46,9 @@ def account(control_plane: Cluster) -> Path:
 class Process:
     """`proxmox-offerings run`."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path, *, reach: Sequence[str] = SIMULATORS) -> None:
         self.log = log
-        flags = ["--namespace", namespace, "--health-address", "127.0.0.1", "--health-port", "0"]
+        flags = ["--namespace", namespace, "--health-address", "127.0.0.1", "--health-port", "0", *reach]
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-W", "error::ResourceWarning", "-m", "proxmox_offerings", "run", *flags],
@@ -142,6 +144,27 @@ def test_from_a_simulated_cluster_to_offerings_and_a_clean_end(kube: Kube, proce
     lines = [json.loads(line) for line in process.log.read_text(encoding="utf-8").splitlines()]
     assert lines[-1]["event"] == "operator ended"
     assert not [line for line in lines if line["level"] in ("error", "critical")]
+
+
+def test_without_leave_it_does_not_connect_to_this_machine(
+    kube: Kube, account: Path, namespace: str, tmp_path: Path
+) -> None:
+    """The same cluster, without the flag: whoever may write ProxmoxHosts does not reach the operator's own loopback by it."""
+
+    async def watched() -> None:
+        async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
+            kube.secret("fra1-token", token_id=simulated.token_id, token_secret=simulated.token_secret)
+            spec = {"endpoints": list(simulated.endpoints), "tls": {"caBundle": simulated.ca_pem}}
+            await asyncio.to_thread(kube.host, "fra1", **spec)
+            process = Process(account, namespace, tmp_path / "log", reach=())
+            try:
+                await asyncio.to_thread(eventually, lambda: kube.reason("fra1") == "EndpointForbidden", within=30)
+            finally:
+                assert process.end() == 0
+            assert not simulated.requests
+
+    asyncio.run(watched())
+    assert "--allow-endpoint-range" in kube.condition("fra1", "Stalled")["message"]
 
 
 def test_it_waits_for_an_api_server_that_is_not_there(control_plane: Cluster, namespace: str, tmp_path: Path) -> None:
