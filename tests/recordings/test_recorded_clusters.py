@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proxmox_offerings.inventory.snapshot import NodeState, Snapshot
-from proxmox_offerings.resources import Stock
+from proxmox_offerings.resources import Quantity, Stock
 from support.cluster import available, offer, placement, planned, tier
 from support.recorded import AUDITOR_EVERYWHERE, data_of, free_space, observed
 
@@ -280,25 +280,39 @@ class TestCards:
         )
 
     @pytest.mark.parametrize(
-        ("listing", "free", "name"),
+        ("listing", "free", "name", "memory"),
         [
-            pytest.param("a100-2x", 2, "A100 PCIe 80GB", id="two A100 in groups of their own; not the BMC's VGA"),
             pytest.param(
-                "h100-8x-sxm", 7, "H100 SXM5 80GB", id="eight H100, one at an address that is listed as a disk too"
+                "a100-2x", 2, "A100 PCIe 80GB", "80Gi", id="two A100 in groups of their own; not the BMC's VGA"
             ),
-            pytest.param("l40-vgpu-sriov", 0, None, id="an L40 with two virtual functions is not sold whole"),
-            pytest.param("rtx4090-with-audio-same-group", 1, "GeForce RTX 4090", id="picture and sound are one card"),
-            pytest.param("amd-mi210-mi300x", 2, "1002:74a1 or Instinct MI210", id="MI210, and MI300X without a name"),
-            pytest.param("no-iommu", 0, None, id="no IOMMU"),
-            pytest.param("no-gpu", 0, None, id="the BMC's VGA alone"),
-            pytest.param("intel-igpu-gvtg", 0, None, id="integrated graphics"),
-            pytest.param("verbose0", 1, "10de:20b5", id="a listing without names"),
+            pytest.param(
+                "h100-8x-sxm",
+                7,
+                "H100 SXM5 80GB",
+                "80Gi",
+                id="eight H100, one at an address that is listed as a disk too",
+            ),
+            pytest.param("l40-vgpu-sriov", 0, None, None, id="an L40 with two virtual functions is not sold whole"),
+            pytest.param(
+                "rtx4090-with-audio-same-group", 1, "GeForce RTX 4090", "24Gi", id="picture and sound are one card"
+            ),
+            pytest.param(
+                "amd-mi210-mi300x", 2, "1002:74a1 or Instinct MI210", None, id="MI210, and MI300X without a name"
+            ),
+            pytest.param("no-iommu", 0, None, None, id="no IOMMU"),
+            pytest.param("no-gpu", 0, None, None, id="the BMC's VGA alone"),
+            pytest.param("intel-igpu-gvtg", 0, None, None, id="integrated graphics"),
+            pytest.param("verbose0", 1, "10de:20b5", "80Gi", id="a listing without names"),
         ],
     )
-    async def test_free_cards(self, recordings: Path, listing: str, free: int, name: str | None) -> None:
+    async def test_free_cards(
+        self, recordings: Path, listing: str, free: int, name: str | None, memory: str | None
+    ) -> None:
         said = offer(await self.snapshot(recordings, listing), tier(gpu={"count": 1})).statement
         assert said.available == free
         assert (said.gpu.name if said.gpu else None) == name
+        told = said.gpu.memory if said.gpu else None
+        assert told == (Quantity.parse(memory) if memory else None)
 
     async def test_units_of_several_cards(self, recordings: Path) -> None:
         """7 free H100: three pairs, one set of four, none of eight. MI210 and MI300X make no pair."""

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from proxmox_offerings.catalogue.text import clean, listed
+from proxmox_offerings.catalogue.vram import memory_of
 from proxmox_offerings.inventory.snapshot import Card, Node
-from proxmox_offerings.resources import OfferingGPU, Processor
+from proxmox_offerings.resources import OfferingGPU, Processor, Quantity
 
 BRANDS = {"amd": "AMD", "intel": "Intel", "ampere": "Ampere", "neoverse": "Arm", "cortex": "Arm", "apple": "Apple"}
 MARKS = re.compile(r"\((R|TM|C)\)", re.IGNORECASE)
@@ -33,9 +34,16 @@ def processor_of(nodes: Sequence[Node]) -> Processor | None:
 
 
 def gpu_of(cards: Sequence[Card]) -> OfferingGPU | None:
-    """The card of a unit; where several models serve, all their names."""
+    """The card of a unit; where several models serve, all their names, and their memory only if it is known to be the same."""
     names = sorted({card_name(card) for card in cards})
-    return OfferingGPU(name=clean(listed(names).replace(" and ", " or "))) if names else None
+    if not names:
+        return None
+    sizes = {memory_of(card.model) for card in cards}
+    size = sizes.pop() if len(sizes) == 1 else None
+    return OfferingGPU(
+        name=clean(listed(names).replace(" and ", " or ")),
+        memory=None if size is None else Quantity.of_bytes(size),
+    )
 
 
 def card_name(card: Card) -> str:

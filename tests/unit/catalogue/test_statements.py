@@ -9,7 +9,7 @@ from proxmox_offerings.catalogue.plan import NOT_OBSERVED, unobserved
 from proxmox_offerings.catalogue.stock import stock_of
 from proxmox_offerings.catalogue.systems import system_name
 from proxmox_offerings.inventory.snapshot import Template
-from proxmox_offerings.resources import OperatingSystemRule, Stock, StockPolicy
+from proxmox_offerings.resources import OperatingSystemRule, Quantity, Stock, StockPolicy
 from support.cluster import cards, cluster, config, function, guest, host, node, offer, planned, storage, tier
 
 IN, LOW, OUT, UNKNOWN = Stock.IN_STOCK, Stock.LOW_STOCK, Stock.OUT_OF_STOCK, Stock.UNKNOWN
@@ -143,6 +143,26 @@ class TestHardware:
         said = offer(cluster(nodes=[node(pci=pci)]), tier(gpu={"count": 1})).statement.gpu
         assert said is not None
         assert said.name == "A100 PCIe 80GB"
+        assert said.memory == Quantity.parse("80Gi")
+
+    @pytest.mark.parametrize(
+        ("models", "memory"),
+        [
+            pytest.param(["10de:20b5", "10de:20b2"], "80Gi", id="two models with as much"),
+            pytest.param(["10de:20b5", "10de:1eb8"], None, id="two models that differ"),
+            pytest.param(["10de:20b5", "10de:ffff"], None, id="one that nobody knows"),
+            pytest.param(["10de:ffff"], None, id="none known"),
+            pytest.param(["10de:1e30"], None, id="one number for cards of two sizes"),
+        ],
+    )
+    def test_memory_of_cards_is_told_only_where_it_is_sure_for_all(self, models: list[str], memory: str | None) -> None:
+        pci = [
+            function(f"0000:0{slot}:00.0", group=slot, vendor=model[:4], device=model[5:], name=None)
+            for slot, model in enumerate(models, start=1)
+        ]
+        said = offer(cluster(nodes=[node(pci=pci)]), tier(gpu={"count": 1})).statement.gpu
+        assert said is not None
+        assert said.memory == (None if memory is None else Quantity.parse(memory))
 
     def test_node_with_cards_that_cannot_be_sold_describes_no_tier(self) -> None:
         seen = cluster(nodes=[node("pve1", model="AMD", pci=[function("0000:01:00.0", group=-1)])])
