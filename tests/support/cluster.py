@@ -274,7 +274,8 @@ class ClusterFacts:
 
     def remembered(self, before: Remembered | None = None) -> Remembered:
         """What the next turn knows after this one."""
-        return remember(fast=self.fast, slow=self.slow, remembered=before or Remembered())
+        last = before or Remembered()
+        return remember(fast=self.fast, slow=self.slow, snapshot=self.snapshot(remembered=last), remembered=last)
 
     def but(self, **changes: Any) -> "ClusterFacts":
         return replace(self, **changes)

@@ -123,29 +123,55 @@ def rooms_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> Rooms:
     migrating: list[GuestRow] = []
     for guest in counted(snapshot.guests, policy):
         guests[guest.node].append(guest)
-        if guest.lock == "migrate":
+        if guest.lock == "migrate" or guest.hastate in MOVED_BY_HA:
             migrating.append(guest)
     rooms = {}
-    travellers = [(guest.node, scale.weigh(guest)) for guest in migrating]
+    travellers = [
+        (guest.node, _destination(guest, snapshot), scale.weigh(guest))
+        for guest in migrating
+        if is_moving(guest, snapshot.nodes.get(guest.node))
+    ]
     for name, node in snapshot.nodes.items():
         room = _counted(_empty(spec, node), guests.get(name, ()), policy=policy, scale=scale)
         if room.left_out is None:
-            room = _with_visitors(room, [one for origin, one in travellers if origin != name], policy=policy)
+            visitors = [one for origin, to, one in travellers if (name == to if to else name != origin)]
+            room = _with_visitors(room, visitors, policy=policy)
         rooms[name] = room
     return Rooms(
         rooms=rooms, guests=guests, returning=tuple(_returning(guests, snapshot=snapshot, scale=scale)), scale=scale
     )
 
 
-def will_return(guest: GuestRow) -> bool:
+MOVED_BY_HA = frozenset({"migrate", "relocate"})
+"""HA manager's states of a service that it moves: before Proxmox locks the guest, and while a relocated one is being shut down, only these
+tell (pve-ha-manager Manager.pm; its own accounting counts such a service on both nodes).
+"""
+
+
+def is_moving(guest: GuestRow, node: Node | None) -> bool:
+    """Whether the guest is on its way to another node. What HA was about to move when its node died will be started anywhere instead."""
+    return guest.lock == "migrate" or (
+        guest.hastate in MOVED_BY_HA and node is not None and node.state is not NodeState.OFFLINE
+    )
+
+
+def will_return(guest: GuestRow, node: Node | None) -> bool:
     """Whether HA will start the guest elsewhere when its node is down: managed, wanted, and not already on its way."""
-    return bool(guest.hastate) and guest.hastate not in {"ignored", "stopped"} and guest.lock != "migrate"
+    return bool(guest.hastate) and guest.hastate not in {"ignored", "stopped"} and not is_moving(guest, node)
+
+
+def _destination(guest: GuestRow, snapshot: Snapshot) -> str | None:
+    """Where it arrives, as far as anybody tells: HA does, of what it moves from a node that is there."""
+    node, target = snapshot.nodes.get(guest.node), snapshot.ha_targets.get(guest.vmid)
+    told = node is not None and node.state is not NodeState.OFFLINE and target in snapshot.nodes
+    return target if told else None
 
 
 def counted(guests: Iterable[GuestRow], policy: Policy) -> Iterator[GuestRow]:
-    """The guests that count under the policy: all but, if so wished, those that are exactly `stopped`."""
+    """The guests that count under the policy: all but, if so wished, those that are exactly `stopped` (and not only for being moved)."""
     if policy.stopped_guests is StoppedGuests.IGNORE:
-        return (guest for guest in guests if guest.status != "stopped")
+        # HA stops what it relocates, and starts it again elsewhere.
+        return (guest for guest in guests if guest.status != "stopped" or guest.hastate in MOVED_BY_HA)
     return iter(guests)
 
 
@@ -306,7 +332,7 @@ def _returning(guests: Mapping[str, Sequence[GuestRow]], *, snapshot: Snapshot, 
         if node is not None and node.state not in {NodeState.OFFLINE, NodeState.MAINTENANCE}:
             continue
         for guest in own:
-            if not will_return(guest):
+            if not will_return(guest, node):
                 continue
             resident = scale.weigh(guest)
             if resident is None:

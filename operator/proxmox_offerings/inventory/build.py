@@ -39,18 +39,28 @@ def configs_wanted(*, fast: Fast, slow: Slow, provisioned: bool) -> tuple[Wanted
     return tuple(wanted)
 
 
-def remember(*, fast: Fast, slow: Slow, remembered: Remembered) -> Remembered:
-    """What the next turn must still know after this one; guests that are gone are forgotten."""
-    sizes = {}
+def remember(*, fast: Fast, slow: Slow, snapshot: Snapshot, remembered: Remembered) -> Remembered:
+    """What the turn after that of `snapshot` must still know; guests that are gone are forgotten."""
+    sizes, card_needs = {}, {}
     for guest in fast.resources.guests:
+        # These may matter when their node is not heard of any more: HA or a migration brings the first two elsewhere.
+        moves = guest.hastate or guest.lock == "migrate"
         if not _unsized(guest):
-            # These may matter when their node is not heard of any more: HA or a migration brings the first two elsewhere.
-            if guest.hastate or guest.lock == "migrate" or guest.template:
+            if moves or guest.template:
                 sizes[guest.vmid] = guest
         elif guest.vmid in remembered.sizes:
             sizes[guest.vmid] = remembered.sizes[guest.vmid]
+        if moves and guest.kind == "qemu":
+            needs = snapshot.card_needs.get(guest.vmid, {})
+            if needs is not None:
+                card_needs[guest.vmid] = needs
+            elif guest.vmid in remembered.card_needs:
+                card_needs[guest.vmid] = remembered.card_needs[guest.vmid]
     return Remembered(
-        sizes=sizes, same_bytes=pairs_on_same_bytes(slow=slow, remembered=remembered), definitions=slow.storages
+        sizes=sizes,
+        card_needs=card_needs,
+        same_bytes=pairs_on_same_bytes(slow=slow, remembered=remembered),
+        definitions=slow.storages,
     )
 
 
@@ -92,11 +102,12 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
         guests=guests,
         configs=configs,
         last_known=last_known,
-        card_needs=card_needs_of(slow=slow, configs=configs, guests_of=guests_of),
+        card_needs=card_needs_of(nodes=nodes, slow=slow, configs=configs, guests_of=guests_of, remembered=remembered),
         storages=places,
         provisioned=provisioned_of(rows=fast.resources.guests, configs=configs, places=places),
         templates=templates_of(fast=fast, slow=slow, configs=configs, remembered=remembered, places=places),
         missing_privileges=lesser_gaps(slow.permissions, slow.version),
+        ha_targets=fast.manager.targets,
     )
 
 

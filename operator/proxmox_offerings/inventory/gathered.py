@@ -77,10 +77,12 @@ class Remembered:
     """What earlier turns found and later turns need.
 
     `sizes`: the last row that had a size, of each guest that may lose it and still matter (HA-managed, migrating or a template).
+    `card_needs`: the cards (by key, see Card) that such a guest needs wherever it runs, as last known.
     `same_bytes`: (node, storage, storage) once found on one file system, kept while the `definitions` of the storages stay as they are.
     """
 
     sizes: Mapping[int, GuestRow] = field(default_factory=dict)
+    card_needs: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     same_bytes: frozenset[tuple[str, str, str]] = frozenset()
     definitions: tuple[StorageConfig, ...] = ()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from proxmox_offerings.inventory.cards import UnknownMapping, cards_of, mark_taken, needs_of
-from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Slow
+from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
 from proxmox_offerings.inventory.privileges import bridges_may_be_hidden
 from proxmox_offerings.inventory.snapshot import Card, Node, NodeState
 from proxmox_offerings.proxmox.answers import GuestRow, ManagerStatus, NodeRow
@@ -58,24 +58,36 @@ def has_cards(reading: NodeReading) -> bool:
 
 
 def card_needs_of(
-    *, slow: Slow, configs: Configs, guests_of: Mapping[str, list[GuestRow]]
+    *,
+    nodes: Mapping[str, Node],
+    slow: Slow,
+    configs: Configs,
+    guests_of: Mapping[str, list[GuestRow]],
+    remembered: Remembered,
 ) -> dict[int, Mapping[str, int] | None]:
-    """What each guest would need of cards on any other node, by vmid; guests that need none are left out, None: nobody can tell."""
+    """What each guest would need of cards on any other node, by vmid; guests that need none are left out, None: nobody can tell.
+
+    Guests of a node that does not answer are judged by what they needed when it last did.
+    """
     needs: dict[int, Mapping[str, int] | None] = {}
-    for node, guests in guests_of.items():
-        pci = slow.nodes.get(node, NodeReading()).pci
+    for name, guests in guests_of.items():
+        pci = slow.nodes.get(name, NodeReading()).pci
         cards = None if pci is None else cards_of(pci)
+        node = nodes.get(name)
+        answers = node is not None and node.state in {NodeState.ONLINE, NodeState.MAINTENANCE}
         if cards is not None and all(card.unsellable for card in cards):
             continue
         for guest in guests:
             read = configs.get(guest.vmid)
             if guest.kind != "qemu" or (read is not None and not any(config.hostpci for config in read)):
                 continue
-            needs[guest.vmid] = (
-                None
-                if read is None or cards is None
-                else needs_of(cards, node=node, configs=read, mappings=slow.mappings)
-            )
+            needed = None
+            if read is not None and cards is not None:
+                needed = needs_of(cards, node=name, configs=read, mappings=slow.mappings)
+            if needed is None and not answers:
+                needed = remembered.card_needs.get(guest.vmid)
+            if needed is None or needed:
+                needs[guest.vmid] = needed
     return needs
 
 

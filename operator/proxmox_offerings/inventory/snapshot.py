@@ -106,6 +106,7 @@ class Snapshot:
     `last_known` are the rows of guests now without a size, as they were when last seen. `provisioned`: bytes configured on each backing,
     None where some configuration that counts there could not be read.
     `card_needs`: vmid -> the cards by model that the guest needs wherever it runs, None where nobody can tell; guests without are left out.
+    `ha_targets`: vmid -> the node to which HA is moving the guest.
     """
 
     observed_at: datetime
@@ -121,3 +122,4 @@ class Snapshot:
     templates: tuple[Template, ...]
     missing_privileges: tuple[MissingPrivilege, ...]
     card_needs: Mapping[int, Mapping[str, int] | None] = field(default_factory=dict)
+    ha_targets: Mapping[int, str] = field(default_factory=dict)

@@ -119,7 +119,7 @@ class Observer:
         if fast.cluster.quorate:
             await self._wait(self._configs.notice(wanted, fast.resources.guests))
         snapshot = snapshot_of(fast=fast, slow=slow, configs=self._configs.known(wanted), remembered=self._remembered)
-        self._remembered = remember(fast=fast, slow=slow, remembered=self._remembered)
+        self._remembered = remember(fast=fast, slow=slow, snapshot=snapshot, remembered=self._remembered)
         self._last = snapshot
         return snapshot
 

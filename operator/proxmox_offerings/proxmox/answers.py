@@ -6,7 +6,7 @@ What the facts mean for selling is decided in `inventory` and `capacity`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 GuestKind = Literal["qemu", "lxc"]
@@ -47,10 +47,14 @@ class ClusterStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerStatus:
-    """GET /cluster/ha/status/manager_status. Both maps are empty where HA was never used."""
+    """GET /cluster/ha/status/manager_status. The maps are empty where HA was never used.
+
+    `targets`: vmid -> the node to which HA is moving that guest now (states migrate and relocate).
+    """
 
     node_status: Mapping[str, str]
     lrm_mode: Mapping[str, str]
+    targets: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

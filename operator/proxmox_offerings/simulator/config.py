@@ -152,6 +152,8 @@ class GuestConfig(Model):
     tags: list[str] = Field(default_factory=list)
     lock: str | None = None
     hastate: str | None = None
+    ha_target: Name | None = None
+    """Where HA is moving it, while its state is migrate or relocate."""
     hostpci: list[str] = Field(default_factory=list, max_length=16)
     pending_hostpci: list[str] | None = Field(default=None, max_length=16)
     count: int = Field(default=1, ge=1, le=100_000)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxmox_offerings.proxmox.answers import GuestConfig, GuestRow
+from proxmox_offerings.proxmox.answers import GuestConfig, GuestRow, ManagerStatus
 from support.cluster import available, cards, cluster, config, guest, node, placement, planned, tier, unknown
 
 BY_CPU = tier(memory="1Mi", disk="1Mi")
@@ -289,6 +289,41 @@ class TestMigration:
         """Its target is not told: 4 - 3 threads are left on each of three nodes."""
         seen = cluster(nodes=self.nodes(), guests=[guest(100, "pve1", cpu=3, lock="migrate")])
         assert available(seen, BY_CPU) == 3
+
+    @pytest.mark.parametrize("hastate", ["migrate", "relocate"])
+    def test_guest_that_ha_is_about_to_move_counts_at_its_target_before_it_is_locked(self, hastate: str) -> None:
+        """HA tells the target: 4 - 3 threads are left on pve1 and pve3, 4 on pve2. Where it does not tell, it may be any."""
+        seen = cluster(nodes=self.nodes(), guests=[guest(100, "pve1", cpu=3, hastate=hastate)])
+        told = seen.but(manager=ManagerStatus(node_status={}, lrm_mode={}, targets={100: "pve3"}))
+        assert placement(told, BY_CPU) == {"pve1": 1, "pve2": 4, "pve3": 1}
+        assert placement(seen, BY_CPU) == {"pve1": 1, "pve2": 1, "pve3": 1}
+        elsewhere = seen.but(manager=ManagerStatus(node_status={}, lrm_mode={}, targets={100: "pve9"}))
+        assert available(elsewhere, BY_CPU) == 3
+
+    def test_guest_that_ha_stopped_to_relocate_it_counts_although_stopped_guests_do_not(self) -> None:
+        seen = cluster(nodes=self.nodes(), guests=[guest(100, "pve1", cpu=3, hastate="relocate", status="stopped")])
+        assert available(seen, BY_CPU, allocation={"stoppedGuests": "Ignore"}) == 3
+        resting = seen.but(guests=(guest(100, "pve1", cpu=3, hastate="started", status="stopped"),))
+        assert available(resting, BY_CPU, allocation={"stoppedGuests": "Ignore"}) == 12
+
+    def test_guest_that_leaves_a_node_in_maintenance_counts_where_it_goes(self) -> None:
+        """Not on the first node with room, where nobody sends it."""
+        nodes = [*self.nodes()[:2], node("pve3", threads=4, memory="64Gi", hastate="maintenance")]
+        seen = cluster(
+            nodes=nodes,
+            guests=[guest(100, "pve3", cpu=3, hastate="migrate")],
+            manager=ManagerStatus(node_status={}, lrm_mode={}, targets={100: "pve2"}),
+        )
+        assert placement(seen, BY_CPU) == {"pve1": 4, "pve2": 1}
+
+    def test_guest_whose_node_died_while_ha_moved_it_is_started_anywhere(self) -> None:
+        nodes = [*self.nodes()[:2], node("pve3", threads=4, memory="64Gi", status="offline")]
+        seen = cluster(
+            nodes=nodes,
+            guests=[guest(100, "pve3", cpu=3, hastate="migrate")],
+            manager=ManagerStatus(node_status={}, lrm_mode={}, targets={100: "pve2"}),
+        )
+        assert available(seen, BY_CPU) == 8 - 3
 
     def test_migrating_guest_costs_by_the_terms_of_each_node(self) -> None:
         """Dedicated, it takes 1 x 400 points at home and 1 x 100 where nothing is shared."""

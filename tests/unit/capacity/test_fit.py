@@ -338,3 +338,25 @@ class TestGuestsThatHABringsBack:
         seen = cluster(nodes=nodes, guests=[guest(100, "gpu2", hastate="started")], configs={100: config("01:00")})
         assert available(seen, tier(gpu={"count": 1})) == 1
         assert available(seen.but(configs={}), tier(gpu={"count": 1})) == 0
+
+    def test_cards_of_returning_guests_are_remembered_from_when_their_node_answered(self) -> None:
+        """A dead node is not asked for configurations, and after a while its devices are forgotten too: 3 - 1 cards are left on gpu1."""
+        alive = cluster(
+            nodes=[machine("gpu1", gpus=3), machine("gpu2", gpus=2), machine("pve3")],
+            guests=[guest(100, "gpu2", hastate="started"), guest(101, "pve3", hastate="started")],
+            configs={100: config("01:00"), 101: None},
+        )
+        dark = [node(name, pci=None, status="offline") for name in ("gpu2", "pve3")]
+        dead = alive.but(nodes=(alive.nodes[0], *dark), configs={})
+        remembered = alive.remembered()
+        for _ in range(2):
+            assert available(dead.snapshot(remembered=remembered), tier(gpu={"count": 1})) == 2
+            remembered = dead.remembered(remembered)
+        assert available(dead, tier(gpu={"count": 1})) == 0
+
+    def test_cards_are_remembered_for_dead_nodes_only(self) -> None:
+        """gpu2 is there, but one configuration of it can no longer be read: a guest that migrates may have been given other cards."""
+        nodes = [machine("gpu1", gpus=3), machine("gpu2", gpus=2)]
+        before = cluster(nodes=nodes, guests=[guest(100, "gpu2", lock="migrate")], configs={100: config("01:00")})
+        after = before.but(configs={100: None})
+        assert available(after.snapshot(remembered=before.remembered()), tier(gpu={"count": 1})) == 0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxmox_offerings.inventory.build import configs_wanted, remember
+from proxmox_offerings.inventory.build import configs_wanted
 from proxmox_offerings.inventory.gathered import Remembered
 from proxmox_offerings.proxmox.answers import GuestRow, Volume
 from support.cluster import (
@@ -77,7 +77,7 @@ class TestConfigsWanted:
 class TestRemembered:
     def turn(self, row: GuestRow, before: Remembered | None = None) -> dict[int, GuestRow]:
         seen = cluster(guests=[row])
-        return dict(remember(fast=seen.fast, slow=seen.slow, remembered=before or Remembered()).sizes)
+        return dict(seen.remembered(before).sizes)
 
     @pytest.mark.parametrize(
         ("row", "kept"),

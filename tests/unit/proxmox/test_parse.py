@@ -47,6 +47,19 @@ def test_maintenance_is_told_in_two_places() -> None:
     assert (status.node_status, status.lrm_mode) == ({"a": "maintenance", "b": "online"}, {"a": "maintenance"})
 
 
+def test_where_ha_moves_guests_is_told_by_their_states() -> None:
+    services = {
+        "vm:100": {"state": "migrate", "node": "a", "target": "b"},
+        "ct:101": {"state": "relocate", "node": "a", "target": "c"},
+        "vm:102": {"state": "started", "node": "a", "target": "b"},
+        "vm:103": {"state": "migrate", "node": "a"},
+        "vm:x": {"state": "migrate", "target": "b"},
+        "vm:104": None,
+    }
+    status = cluster.manager_status({"manager_status": {"service_status": services}})
+    assert status.targets == {100: "b", 101: "c"}
+
+
 def test_a_privilege_that_does_not_propagate_is_there_all_the_same() -> None:
     told = cluster.permissions({"/": {"Sys.Audit": 1, "VM.Audit": "0"}, "/vms": {}})
     assert told.paths == {"/": {"Sys.Audit": True, "VM.Audit": False}, "/vms": {}}

@@ -52,7 +52,8 @@ def cluster_status(data: object) -> ClusterStatus:
 def manager_status(data: object) -> ManagerStatus:
     """GET /cluster/ha/status/manager_status; rows with an empty node name exist."""
     row = fields(data)
-    states = fields(fields(row.get("manager_status") or {}).get("node_status") or {})
+    manager = fields(row.get("manager_status") or {})
+    states, services = fields(manager.get("node_status") or {}), fields(manager.get("service_status") or {})
     managers = fields(row.get("lrm_status") or {})
     return ManagerStatus(
         node_status={node: state for node, state in sorted(states.items()) if node and isinstance(state, str)},
@@ -60,6 +61,15 @@ def manager_status(data: object) -> ManagerStatus:
             node: mode
             for node, told in sorted(managers.items())
             if node and isinstance(told, dict) and isinstance(mode := told.get("mode"), str)
+        },
+        targets={
+            int(vmid): target
+            for service, told in sorted(services.items())
+            if (vmid := service.partition(":")[2]).isdecimal()
+            and isinstance(told, dict)
+            and told.get("state") in {"migrate", "relocate"}
+            and isinstance(target := told.get("target"), str)
+            and target
         },
     )
 

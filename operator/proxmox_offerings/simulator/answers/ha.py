@@ -45,6 +45,7 @@ def manager_status(call: Call) -> object:
             "state": guest.config.hastate,
             "uid": f"uid{guest.config.vmid}",
             "running": int(guest.running),
+            **({"target": guest.config.ha_target} if guest.config.ha_target else {}),
         }
         for guest in _services(cluster)
     }
