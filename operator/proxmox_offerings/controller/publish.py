@@ -2,9 +2,13 @@
 
 A reader never sees a new spec beside a number that was counted for the old one: what an Offering says is withdrawn before its spec changes, and said
 anew afterwards. A new Offering has no status until its first statement, and without status nothing is offered.
+
+Each write changes the version that it was computed from, or nothing. Where somebody else was faster, that is no failure: the watch tells of the newer
+version, and what has to be done about it is decided anew.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +21,7 @@ from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.reasons import OfferingReason
 from proxmox_offerings.controller.wanted import Wanted
 from proxmox_offerings.kube.client import IN_FLIGHT
-from proxmox_offerings.kube.errors import Conflict, KubeError, NotFound
+from proxmox_offerings.kube.errors import Conflict, KubeError, NotFound, NotLeading
 from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.resources import OfferingSpec, OfferingStatus, ProxmoxHost, ProxmoxHostStatus, Stock
 
@@ -27,27 +31,33 @@ log = structlog.get_logger(__name__)
 class HostWriter(Protocol):
     """What is written about ProxmoxHosts (kube.hosts.Hosts)."""
 
-    async def apply_status(self, ref: Ref, status: ProxmoxHostStatus) -> LiveObject: ...
+    async def apply_status(self, before: LiveObject, status: ProxmoxHostStatus) -> LiveObject: ...
 
 
 class OfferingWriter(Protocol):
     """What is written about Offerings (kube.offerings.Offerings)."""
 
     async def apply(
-        self, ref: Ref, *, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec
+        self, ref: Ref, *, before: LiveObject | None, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec
     ) -> LiveObject: ...
 
-    async def apply_status(self, ref: Ref, status: OfferingStatus) -> LiveObject: ...
+    async def apply_status(self, before: LiveObject, status: OfferingStatus) -> LiveObject: ...
 
     async def delete(self, live: LiveObject) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What there is after publishing: each Offering's statement by name, and what the API server did not take."""
+    """What there is after publishing: each Offering's statement by name, what the API server did not take, and whether others were faster."""
 
     said: Mapping[str, OfferingStatus]
     failures: Sequence[KubeError]
+    overtaken: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether all is as it should be."""
+        return not self.failures and not self.overtaken
 
 
 class Publisher:
@@ -68,18 +78,23 @@ class Publisher:
     async def offerings(self, host: LiveObject, wanted: Sequence[Wanted], *, no_others: bool = True) -> Outcome:
         """Make the Offerings of `host` be `wanted`, and with `no_others` no others.
 
-        One that fails does not keep the others from being written.
+        One that fails does not keep the others from being written. Raises NotLeading.
         """
-        names = {one.name for one in wanted}
-        surplus = [there for name, there in self._live.offerings_of(host).items() if no_others and name not in names]
+        # The versions that `wanted` was computed from: nothing was awaited since.
+        known = {one.name: self._live.offering(Ref(host.ref.namespace, one.name)) for one in wanted}
+        surplus = [there for name, there in self._live.offerings_of(host).items() if no_others and name not in known]
         results = await asyncio.gather(
-            *(self._make(host, one) for one in wanted),
+            *(self._make(known[one.name], host, one) for one in wanted),
             *(self._remove(there) for there in surplus),
             return_exceptions=True,
         )
-        failures = []
+        failures, overtaken = [], False
         for result in results:
-            if isinstance(result, KubeError):
+            if isinstance(result, NotLeading):
+                raise result
+            if isinstance(result, Conflict):
+                overtaken = True
+            elif isinstance(result, KubeError):
                 failures.append(result)
             elif isinstance(result, BaseException):
                 raise result
@@ -88,21 +103,20 @@ class Publisher:
             there = self._live.offering(Ref(host.ref.namespace, one.name))
             if there is not None and (status := statements.read_status(there.status)) is not None:
                 said[one.name] = status
-        return Outcome(said=said, failures=failures)
+        return Outcome(said=said, failures=failures, overtaken=overtaken)
 
     async def host(self, host: LiveObject, status: ProxmoxHostStatus) -> None:
-        """Make the status of `host` so. Raises KubeError."""
+        """Make the status of `host` so. Raises KubeError; Conflict if it is another version by now."""
         if host.status is not None and ProxmoxHostStatus.parse(host.status) == status:
             return
         try:
-            self._live.saw_host(await self._hosts.apply_status(host.ref, status))
+            self._live.saw_host(await self._hosts.apply_status(host, status))
         except NotFound:
             self._live.host_gone(host)
 
-    async def _make(self, host: LiveObject, wanted: Wanted) -> None:
+    async def _make(self, there: LiveObject | None, host: LiveObject, wanted: Wanted) -> None:
         ref = Ref(host.ref.namespace, wanted.name)
         async with self._free:
-            there = self._live.offering(ref)
             try:
                 await self._make_from(there, host, ref, wanted)
             except NotFound:
@@ -118,7 +132,9 @@ class Publisher:
                 withdrawn = statements.unknown(statements.TERMS_CHANGED)
                 there = await self._say(there, withdrawn, OfferingReason.TERMS_CHANGED)
             if there is None or other_spec or not _belongs(there, host, wanted.labels):
-                there = await self._offerings.apply(ref, owner=host, labels=wanted.labels, spec=wanted.spec)
+                there = await self._offerings.apply(
+                    ref, before=there, owner=host, labels=wanted.labels, spec=wanted.spec
+                )
                 self._live.saw_offering(there)
                 log.debug("offering applied", namespace=ref.namespace, offering=ref.name)
         if there is not None:
@@ -141,19 +157,14 @@ class Publisher:
         )
         if before is not None and before.model_copy(update={"conditions": own}) == whole:
             return there
-        written = await self._offerings.apply_status(there.ref, whole)
+        written = await self._offerings.apply_status(there, whole)
         self._live.saw_offering(written)
         _tell_of_stock(there.ref, before, whole)
         return written
 
     async def _remove(self, there: LiveObject) -> None:
-        try:
+        with contextlib.suppress(NotFound):
             await self._offerings.delete(there)
-        except NotFound:
-            pass
-        except Conflict:
-            # It is not what we know any more; the watch will tell, and the next reconcile decides anew.
-            return
         self._live.offering_gone(there)
         log.info("offering deleted", namespace=there.ref.namespace, offering=there.ref.name)
 

@@ -22,7 +22,7 @@ from proxmox_offerings.controller.publish import Outcome, Publisher
 from proxmox_offerings.controller.queue import Requeue
 from proxmox_offerings.controller.session import Session
 from proxmox_offerings.inventory.snapshot import Snapshot
-from proxmox_offerings.kube.errors import KubeError
+from proxmox_offerings.kube.errors import Conflict, KubeError, NotLeading
 from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.proxmox.errors import InvalidHost, ObservationError
 from proxmox_offerings.resources import (
@@ -108,6 +108,12 @@ class Reconciler:
         memory = self._memory(ref)
         try:
             all_written = await self._make_right(resource, memory)
+        except NotLeading:
+            # Whoever leads next looks at all hosts anew.
+            return Requeue(after=None)
+        except Conflict:
+            # Somebody else changed the host while we looked at it. The watch may not tell of it, if that is nothing to act on.
+            return self._next(resource, memory.writing.next(most=LONGEST_WRITE_DELAY))
         except KubeError as error:
             self._tell(ref, memory, Problem.publishing(0, str(error)))
             return self._next(resource, memory.writing.next(most=LONGEST_WRITE_DELAY))
@@ -122,7 +128,7 @@ class Reconciler:
             await self._forget(ref)
 
     async def _make_right(self, resource: LiveObject, memory: Memory) -> bool:
-        """Whether the API server took all of it. Raises KubeError if it did not even take the host's status."""
+        """Whether all is written. Raises KubeError if the host's status is not, Conflict if because the host is another version by now."""
         host = _read_host(resource)
         if isinstance(host, Problem):
             await memory.session.forget()
@@ -132,7 +138,13 @@ class Reconciler:
             claims = wanted.withdrawn(self._live.offerings_of(resource))
             await self._publisher.offerings(resource, claims, no_others=False)
         sight = await self._look(resource, host, memory.session)
-        return await self._publish(resource, host, memory, sight)
+        return await self._publish(self._newest(resource), host, memory, sight)
+
+    def _newest(self, resource: LiveObject) -> LiveObject:
+        """What the host is by now, as long as its spec is the same: reading takes time, and others write labels and annotations meanwhile."""
+        now = self._live.host(resource.ref)
+        same = now is not None and (now.uid, now.generation) == (resource.uid, resource.generation)
+        return now if now is not None and same else resource
 
     async def _look(self, resource: LiveObject, host: ProxmoxHost, session: Session) -> Sight | None:
         """What can be said about the cluster now; None if nothing. `session.problem` tells what is wrong, if anything is."""
@@ -211,7 +223,7 @@ class Reconciler:
             return True
         await self._publish_host(resource, status, outcome)
         self._tell(resource.ref, memory, problem)
-        return not outcome.failures
+        return outcome.complete
 
     async def _publish_unreadable(self, resource: LiveObject, problem: Problem, memory: Memory) -> bool:
         """Of a host that cannot be read nobody knows which Offerings it should have: all stay, and what they say ends."""
@@ -224,10 +236,10 @@ class Reconciler:
         status = host_status.failed(resource, problem=problem, insecure=False, counts=counts, now=now)
         await self._publish_host(resource, status, outcome)
         self._tell(resource.ref, memory, problem)
-        return not outcome.failures
+        return outcome.complete
 
     async def _publish_host(self, resource: LiveObject, status: ProxmoxHostStatus, outcome: Outcome) -> None:
-        if outcome.failures:
+        if not outcome.complete:
             # The new terms hold when every Offering has them; until then `terms_changed` must stay true.
             generation = host_status.read_host_status(resource).observed_generation
             status = status.model_copy(update={"observed_generation": generation})

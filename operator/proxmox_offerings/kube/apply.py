@@ -2,6 +2,9 @@
 
 One field manager, always by force: what we say about our fields holds, whoever said something else. Apply never removes what others added, so
 `without_foreign` computes what has to be taken out where nothing foreign may stay.
+
+Every write names the version of the object that it was computed from, and changes that version or nothing: see
+docs/design/writes-carry-their-version.md.
 """
 
 from collections.abc import Mapping
@@ -14,6 +17,9 @@ from proxmox_offerings.resources import API_VERSION
 FIELD_MANAGER: Final = "proxmox-offerings"
 PREFIX: Final = f"/apis/{API_VERSION}"
 _PAGE: Final = "500"
+_ABSENT: Final = {"resourceVersion": "1"}
+"""Metadata with which apply can only create: it is etcd's own first revision, which no object ever has. Where there is an object, the API server
+answers Conflict; where there is none, it creates one and does not look at this (seen with Kubernetes 1.37)."""
 
 
 class Collection:
@@ -36,32 +42,44 @@ class Collection:
             if not query["continue"]:
                 return found, int(page["metadata"]["resourceVersion"])
 
-    async def apply(self, ref: Ref, *, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> LiveObject:
-        """Make metadata and spec so, creating the object if need be. Raises KubeError."""
-        return await self._apply(ref, None, {"metadata": {"name": ref.name, **metadata}, "spec": spec})
+    async def apply(
+        self, ref: Ref, *, before: LiveObject | None, metadata: Mapping[str, Any], spec: Mapping[str, Any]
+    ) -> LiveObject:
+        """Make metadata and spec of `before` so; None: create the object.
 
-    async def apply_status(self, ref: Ref, status: Mapping[str, Any]) -> LiveObject:
-        """Make the status so. Raises KubeError; NotFound if there is no such object."""
-        return await self._apply(ref, "status", {"metadata": {"name": ref.name}, "status": status})
+        Raises KubeError; Conflict if `before` is not what is there.
+        """
+        version = _ABSENT if before is None else _version(before)
+        return await self._apply(ref, None, {"metadata": {"name": ref.name, **version, **metadata}, "spec": spec})
 
-    async def merge(self, ref: Ref, patch: Mapping[str, Any], *, subresource: str | None = None) -> LiveObject:
-        """Apply a JSON merge patch (RFC 7386). Raises KubeError."""
+    async def apply_status(self, before: LiveObject, status: Mapping[str, Any]) -> LiveObject:
+        """Make the status of `before` so. Raises KubeError; NotFound if it is gone, Conflict if it is another version by now."""
+        metadata = {"name": before.ref.name, **_version(before)}
+        return await self._apply(before.ref, "status", {"metadata": metadata, "status": status})
+
+    async def merge(
+        self, before: LiveObject, patch: Mapping[str, Any], *, subresource: str | None = None
+    ) -> LiveObject:
+        """Apply a JSON merge patch (RFC 7386) to `before`. Raises KubeError; Conflict if it is another version by now."""
+        ref = before.ref
         path = path_of(
             prefix=PREFIX, plural=self._plural, namespace=ref.namespace, name=ref.name, subresource=subresource
         )
-        query = {"fieldManager": FIELD_MANAGER}
-        return LiveObject.of(
-            await self._client.request(
-                "PATCH", path, query=query, body=patch, content_type="application/merge-patch+json"
-            )
+        answer = await self._client.request(
+            "PATCH",
+            path,
+            query={"fieldManager": FIELD_MANAGER},
+            body={"metadata": _version(before), **patch},
+            content_type="application/merge-patch+json",
         )
+        return LiveObject.of(answer)
 
     async def delete(self, live: LiveObject) -> None:
         """Delete exactly this object in exactly this version. Raises KubeError; Conflict if it is another one by now."""
         await self._client.request(
             "DELETE",
             path_of(prefix=PREFIX, plural=self._plural, namespace=live.ref.namespace, name=live.ref.name),
-            body={"preconditions": {"uid": live.uid, "resourceVersion": str(live.version)}},
+            body={"preconditions": _version(live)},
         )
 
     async def _apply(self, ref: Ref, subresource: str | None, content: Mapping[str, Any]) -> LiveObject:
@@ -76,6 +94,10 @@ class Collection:
             content_type="application/apply-patch+yaml",
         )
         return LiveObject.of(answer)
+
+
+def _version(live: LiveObject) -> dict[str, str]:
+    return {"uid": live.uid, "resourceVersion": str(live.version)}
 
 
 def without_foreign(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

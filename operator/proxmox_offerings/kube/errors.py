@@ -5,6 +5,7 @@ KubeError
 ├── Unavailable     may heal by itself: not reached, too slow, too busy, broken
 ├── Conflict        the object is not (or no longer) what the call was about
 ├── NotFound        the object, or its kind, is not there
+├── NotLeading      not sent: another process may be the leader by now
 └── Refused         will not heal by itself
     └── Forbidden   the operator's account may not do this
 
@@ -34,6 +35,10 @@ class Conflict(KubeError):
 
 class NotFound(KubeError):
     """The object, or its kind, is not there."""
+
+
+class NotLeading(KubeError):
+    """Not sent: this process does not hold the Lease, or cannot know whether it still does."""
 
 
 class Refused(KubeError):

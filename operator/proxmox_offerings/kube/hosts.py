@@ -2,7 +2,7 @@
 
 from proxmox_offerings.kube.apply import Collection
 from proxmox_offerings.kube.client import KubeClient
-from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.kube.objects import LiveObject
 from proxmox_offerings.resources import ProxmoxHost, ProxmoxHostStatus
 
 
@@ -16,6 +16,6 @@ class Hosts:
         """All of `namespace` (None: of all), and the version of the list. Raises KubeError."""
         return await self._all.list(namespace)
 
-    async def apply_status(self, ref: Ref, status: ProxmoxHostStatus) -> LiveObject:
-        """Make the status so. Raises KubeError; NotFound if the host is gone."""
-        return await self._all.apply_status(ref, status.to_wire())
+    async def apply_status(self, before: LiveObject, status: ProxmoxHostStatus) -> LiveObject:
+        """Make the status of `before` so. Raises KubeError; NotFound if it is gone, Conflict if it is another version by now."""
+        return await self._all.apply_status(before, status.to_wire())

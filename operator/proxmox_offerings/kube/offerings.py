@@ -18,8 +18,13 @@ class Offerings:
         """All of `namespace` (None: of all), and the version of the list. Raises KubeError."""
         return await self._all.list(namespace)
 
-    async def apply(self, ref: Ref, *, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec) -> LiveObject:
-        """Make it a tier of `owner`, exactly so: what others added to the spec is taken out. Raises KubeError."""
+    async def apply(
+        self, ref: Ref, *, before: LiveObject | None, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec
+    ) -> LiveObject:
+        """Make `before` (None: a new one) a tier of `owner`, exactly so: what others added to the spec is taken out.
+
+        Raises KubeError; Conflict if `before` is not what is there.
+        """
         wanted = spec.to_wire()
         controller = {
             "apiVersion": API_VERSION,
@@ -31,19 +36,22 @@ class Offerings:
             "blockOwnerDeletion": False,
         }
         live = await self._all.apply(
-            ref, metadata={"labels": dict(labels), "ownerReferences": [controller]}, spec=wanted
+            ref, before=before, metadata={"labels": dict(labels), "ownerReferences": [controller]}, spec=wanted
         )
         if foreign := without_foreign(live.spec, wanted):
-            live = await self._all.merge(ref, {"spec": foreign})
+            live = await self._all.merge(live, {"spec": foreign})
         return live
 
-    async def apply_status(self, ref: Ref, status: OfferingStatus) -> LiveObject:
-        """Make the status exactly so, but for conditions that others keep there. Raises KubeError; NotFound if it is gone."""
+    async def apply_status(self, before: LiveObject, status: OfferingStatus) -> LiveObject:
+        """Make the status of `before` exactly so, but for conditions that others keep there.
+
+        Raises KubeError; NotFound if it is gone, Conflict if it is another version by now.
+        """
         wanted = status.to_wire()
-        live = await self._all.apply_status(ref, wanted)
+        live = await self._all.apply_status(before, wanted)
         foreign = without_foreign(live.status or {}, wanted | {"conditions": (live.status or {}).get("conditions")})
         if foreign:
-            live = await self._all.merge(ref, {"status": foreign}, subresource="status")
+            live = await self._all.merge(live, {"status": foreign}, subresource="status")
         return live
 
     async def delete(self, live: LiveObject) -> None:

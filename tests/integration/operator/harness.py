@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections import Counter, defaultdict
@@ -101,6 +102,7 @@ class OperatorThread:
         self._settings = Settings(
             namespaces=namespaces, health_address="127.0.0.1", health_port=0, log_format="console"
         )
+        self._metrics = Metrics()
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Operator]] = Future()
         self._exit: Future[int] = Future()
         self._thread = threading.Thread(target=self._run, name="operator")
@@ -127,6 +129,11 @@ class OperatorThread:
         eventually(lambda: self._clusters.polls[endpoint] > before)
         self.settle()
 
+    def writes_refused(self) -> int:
+        """How often the API server said that an object is another version by now."""
+        refused = re.findall(r'rest_client_requests_total\{code="409".*\} (\d+)', self._metrics.text().decode())
+        return sum(map(int, refused))
+
     def settle(self) -> None:
         """Wait until no work is in hand."""
         eventually(lambda: not len(self.operator.queue) and not self.operator.queue.active)
@@ -140,11 +147,11 @@ class OperatorThread:
                 self._started.set_exception(error)
 
     async def _main(self) -> int:
-        client = await KubeClient.connect(kubeconfig=str(self._kubeconfig))
+        client = await KubeClient.connect(kubeconfig=str(self._kubeconfig), counted=self._metrics.kube_call)
         operator = Operator(
             self._settings,
             client=client,
-            metrics=Metrics(),
+            metrics=self._metrics,
             open_observer=self._clusters.open_observer,
             make_plan=plan,
             unobserved=unobserved,

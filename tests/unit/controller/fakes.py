@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from proxmox_offerings.kube.errors import KubeError, NotFound
+from proxmox_offerings.kube.errors import Conflict, KubeError, NotFound
 from proxmox_offerings.kube.objects import LiveObject, Owner, Ref
 from proxmox_offerings.resources import OfferingSpec, OfferingStatus, ProxmoxHostStatus
 
@@ -34,8 +34,12 @@ class FakeKube:
         self.refused: dict[str, KubeError] = {}
         self._version = 100
 
-    async def apply(self, ref: Ref, *, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec) -> LiveObject:
+    async def apply(
+        self, ref: Ref, *, before: LiveObject | None, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec
+    ) -> LiveObject:
         self._write("apply", ref.name)
+        if _version(self.there.get(ref.name)) != _version(before):
+            raise Conflict("the object has been modified", status=409)
         wire = spec.to_wire()
         old = self.there.get(ref.name)
         generation = 1 if old is None else old.generation + (old.spec != wire)
@@ -54,17 +58,13 @@ class FakeKube:
             )
         )
 
-    async def apply_status(self, ref: Ref, status: OfferingStatus | ProxmoxHostStatus) -> LiveObject:
-        self._write("status", ref.name)
-        if ref.name not in self.there:
-            raise NotFound(f"{ref.name} not found", status=404)
-        return self._store(replace(self.there[ref.name], status=status.to_wire()))
+    async def apply_status(self, before: LiveObject, status: OfferingStatus | ProxmoxHostStatus) -> LiveObject:
+        self._write("status", before.ref.name)
+        return self._store(replace(self._same(before), status=status.to_wire()))
 
     async def delete(self, live: LiveObject) -> None:
         self._write("delete", live.ref.name)
-        if live.ref.name not in self.there:
-            raise NotFound(f"{live.ref.name} not found", status=404)
-        del self.there[live.ref.name]
+        del self.there[self._same(live).ref.name]
 
     def put(self, live: LiveObject) -> LiveObject:
         """As somebody else writes it."""
@@ -75,9 +75,20 @@ class FakeKube:
         if error := self.refused.get(name):
             raise error
 
+    def _same(self, before: LiveObject) -> LiveObject:
+        if before.ref.name not in self.there:
+            raise NotFound(f"{before.ref.name} not found", status=404)
+        if _version(self.there[before.ref.name]) != _version(before):
+            raise Conflict("the object has been modified", status=409)
+        return self.there[before.ref.name]
+
     def _store(self, live: LiveObject) -> LiveObject:
         self._version += 1
         stored = replace(live, version=self._version)
         self.there[live.ref.name] = stored
         self.history.append(stored)
         return stored
+
+
+def _version(live: LiveObject | None) -> tuple[str, int] | None:
+    return None if live is None else (live.uid, live.version)

@@ -13,7 +13,7 @@ from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.publish import Outcome, Publisher
 from proxmox_offerings.controller.statements import Rhythm
 from proxmox_offerings.controller.wanted import Reading, Wanted
-from proxmox_offerings.kube.errors import Refused
+from proxmox_offerings.kube.errors import NotLeading, Refused
 from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.resources import Stock
 from support.cluster import cluster, node, planned, tier
@@ -160,6 +160,57 @@ async def test_one_refused_write_keeps_no_other_from_being_written(world: World)
     outcome, _ = await world.publish(wanted.seen(offerings, reading=reading, live={}, terms_changed=False, now=NOON))
     assert [str(failure) for failure in outcome.failures] == ["invalid"]
     assert set(outcome.said) == {"fra1-big"}
+
+
+async def test_a_version_that_was_not_heard_of_is_not_overwritten(world: World) -> None:
+    """Somebody was faster, perhaps another leader: that is neither a failure nor done."""
+    await world.say(plans())
+    theirs = world.kube.put(replace(world.kube.there["fra1-small"], labels={"listed": "yes"}))
+    reading = Reading(at=NOON, confirmed=True, rhythm=RHYTHM)
+    fewer = wanted.seen(
+        plans(threads=10), reading=reading, live=world.live.offerings_of(HOST), terms_changed=False, now=NOON
+    )
+    outcome, _ = await world.publish(fewer)
+    assert (outcome.failures, outcome.complete) == ([], False)
+    assert world.kube.there["fra1-small"] == theirs
+    world.live.saw_offering(theirs)
+    assert await world.say(plans(threads=10)) == [("apply", "fra1-small"), ("status", "fra1-small")]
+    assert world.stock() == (Stock.IN_STOCK, 5)
+
+
+async def test_an_offering_that_another_one_created_is_not_taken_for_a_new_one(world: World) -> None:
+    await world.say(plans())
+    theirs = world.kube.there["fra1-small"]
+    world.live.offering_gone(theirs)
+    outcome, _ = await world.publish(
+        wanted.seen(
+            plans(), reading=Reading(at=NOON, confirmed=True, rhythm=RHYTHM), live={}, terms_changed=False, now=NOON
+        )
+    )
+    assert not outcome.complete
+    assert world.kube.there["fra1-small"] == theirs
+
+
+async def test_a_surplus_offering_that_changed_meanwhile_is_not_deleted_yet(world: World) -> None:
+    await world.say(plans(tier("small", cpu=2), tier("big", cpu=8)))
+    world.kube.put(replace(world.kube.there["fra1-big"], labels={"listed": "yes"}))
+    outcome, _ = await world.publish(
+        wanted.seen(
+            plans(),
+            reading=Reading(at=NOON, confirmed=True, rhythm=RHYTHM),
+            live=world.live.offerings_of(HOST),
+            terms_changed=False,
+            now=NOON,
+        )
+    )
+    assert not outcome.complete
+    assert set(world.kube.there) == {"fra1-small", "fra1-big"}
+
+
+async def test_who_does_not_lead_publishes_nothing_and_calls_it_no_failure(world: World) -> None:
+    world.kube.refused["fra1-small"] = NotLeading("not leading")
+    with pytest.raises(NotLeading):
+        await world.say(plans())
 
 
 async def test_while_nothing_new_is_known_nothing_is_written_until_the_end(world: World) -> None:
