@@ -34,7 +34,7 @@ class Fit:
     `nodes` are those that were counted, in the order of their names, with one placement of exactly `available` units.
     `blind` names nodes that may carry units but could not be judged, and `left_out` nodes that are known to carry none,
     each with the reason. `homeless` is the guest for which no room was found when `limiting` is failover and `available`
-    0. `carriers` could carry the tier at all, empty; `disks` what it may use.
+    0. `carriers` could carry the tier at all, empty, and reach a storage for it; `disks` what it may use.
     `layout` is how the placement came about, None where nothing was placed; `kept` what failover leaves of the `fitting` units.
     """
 
@@ -126,7 +126,11 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
         blind=blind,
         left_out=left_out,
         homeless=housing.homeless,
-        carriers=tuple(name for name in counted if all(units[name]) or all(need.fit_empty(rooms.rooms[name]))),
+        carriers=tuple(
+            name
+            for name in counted
+            if name in disks.reach and (all(units[name]) or all(need.fit_empty(rooms.rooms[name])))
+        ),
         disks=disks,
     )
     if not counted:

@@ -113,7 +113,7 @@ def _planned(host: ProxmoxHost, tier: Tier, *, fit: Fit, snapshot: Snapshot, pas
         gpu=gpu_of(cards),
         storage=_storage(fit),
         operating_systems=systems_of(
-            virtualization=tier.virtualization,
+            tier,
             templates=snapshot.templates,
             rules=host.spec.operating_systems,
             carriers=fit.carriers,

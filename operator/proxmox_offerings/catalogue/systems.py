@@ -4,47 +4,30 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
+from proxmox_offerings.catalogue.system_names import readable_name
 from proxmox_offerings.catalogue.text import clean
 from proxmox_offerings.inventory.snapshot import Template
-from proxmox_offerings.resources import OperatingSystem, OperatingSystemRule, Virtualization
+from proxmox_offerings.resources import Architecture, OperatingSystem, OperatingSystemRule, Tier, Virtualization
 from proxmox_offerings.resources.globs import glob_matches
 
 KINDS = {Virtualization.KVM: "qemu", Virtualization.LXC: "lxc"}
-
-NAMES = {
-    "almalinux": "AlmaLinux",
-    "alpine": "Alpine",
-    "arch": "Arch Linux",
-    "archlinux": "Arch Linux",
-    "centos": "CentOS",
-    "debian": "Debian",
-    "devuan": "Devuan",
-    "fedora": "Fedora",
-    "freebsd": "FreeBSD",
-    "gentoo": "Gentoo",
-    "opensuse": "openSUSE",
-    "rocky": "Rocky Linux",
-    "rockylinux": "Rocky Linux",
-    "ubuntu": "Ubuntu",
-    "windows": "Windows",
+ARCHITECTURES = {
+    Architecture.AMD64: re.compile(r"(?<![a-z0-9])(amd64|x86[-_]64|x64)(?![a-z0-9])", re.IGNORECASE),
+    Architecture.ARM64: re.compile(r"(?<![a-z0-9])(arm64|aarch64)(?![a-z0-9])", re.IGNORECASE),
 }
-VERSION = re.compile(r"[-_ ]?v?([0-9]+(?:\.[0-9]+)?)(?![0-9])")
+"""How files that are made for one architecture say so ("debian-12-standard_12.7-1_amd64.tar.zst")."""
 
 
 def systems_of(
-    *,
-    virtualization: Virtualization,
-    templates: Iterable[Template],
-    rules: Iterable[OperatingSystemRule],
-    carriers: Collection[str],
+    tier: Tier, *, templates: Iterable[Template], rules: Iterable[OperatingSystemRule], carriers: Collection[str]
 ) -> tuple[OperatingSystem, ...]:
-    """The templates of the tier's kind that can be used on nodes that can carry the tier, by name."""
+    """The templates of the tier's kind that can be used on nodes that can carry the tier (`carriers`), by name."""
     rules = tuple(rules)
     found: dict[tuple[str, int | str], set[str]] = defaultdict(set)
     for template in templates:
         nodes = template.nodes.intersection(carriers)
         source = template.vmid if template.vmid is not None else template.volid
-        if template.kind == KINDS[virtualization] and nodes and source is not None:
+        if nodes and source is not None and template.kind == KINDS[tier.virtualization] and _runs_on(template, tier):
             found[system_name(template, rules), source].update(nodes)
     return tuple(
         OperatingSystem(name=name, template=source, nodes=tuple(sorted(nodes)))
@@ -53,7 +36,7 @@ def systems_of(
 
 
 def system_name(template: Template, rules: Iterable[OperatingSystemRule]) -> str:
-    """By the first rule that matches, else read from the template's name ("debian-12-standard_12.7-1_amd64.tar.zst": "Debian 12")."""
+    """By the first rule that matches, else as read from the template's name and tags, else that name itself."""
     for rule in rules:
         match = rule.match
         if match.name is not None and glob_matches(match.name, template.name):
@@ -62,14 +45,10 @@ def system_name(template: Template, rules: Iterable[OperatingSystemRule]) -> str
             return rule.name
         if match.vmid is not None and match.vmid == template.vmid:
             return rule.name
-    return _readable(template.name)
+    return readable_name(template.name, tags=template.tags) or clean(template.name)
 
 
-def _readable(name: str) -> str:
-    lowered = name.lower()
-    for word, title in sorted(NAMES.items(), key=lambda item: -len(item[0])):
-        at = re.search(rf"(?<![a-z]){word}(?![a-z])", lowered)
-        if at:
-            version = VERSION.match(lowered, at.end())
-            return f"{title} {version[1]}" if version else title
-    return clean(name)
+def _runs_on(template: Template, tier: Tier) -> bool:
+    """Unless its name says that it is made for other processors alone."""
+    made_for = {architecture for architecture, spelled in ARCHITECTURES.items() if spelled.search(template.name)}
+    return not made_for or tier.architecture in made_for

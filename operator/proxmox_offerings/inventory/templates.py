@@ -46,14 +46,14 @@ def templates_of(
 
 
 def _of_guest(guest: GuestRow, *, configs: Configs, reach: dict[str, set[str]], shared: set[str]) -> Template:
-    """A template can be cloned onto another node only if all of its disks lie on shared storage; where that is not known, on its own node
-    alone.
+    """A template can be cloned onto another node only if all of its disks lie on shared storage, and from no node that cannot use one of
+    them now; where its disks are not known, on its own node alone.
     """
-    nodes = {guest.node}
     read = configs.get(guest.vmid)
     on = {volid.partition(":")[0] for config in read or () for volid in config.volume_sizes or ()}
-    if on and on <= shared:
-        nodes |= set.intersection(*(reach[storage] for storage in on))
+    nodes = set.intersection(*(reach[storage] for storage in on)) if on else {guest.node}
+    if not on <= shared:
+        nodes &= {guest.node}
     return Template(
         kind=guest.kind,
         name=guest.name or str(guest.vmid),

@@ -9,6 +9,7 @@ from proxmox_offerings.catalogue.plan import NOT_OBSERVED, unobserved
 from proxmox_offerings.catalogue.stock import stock_of
 from proxmox_offerings.catalogue.systems import system_name
 from proxmox_offerings.inventory.snapshot import Template
+from proxmox_offerings.proxmox.answers import Volume
 from proxmox_offerings.resources import OperatingSystemRule, Quantity, Stock, StockPolicy
 from support.cluster import cards, cluster, config, function, guest, host, node, offer, planned, storage, tier
 
@@ -186,19 +187,8 @@ class TestHardware:
 
 
 class TestOperatingSystems:
-    @pytest.mark.parametrize(
-        ("template", "name"),
-        [
-            ("debian-12-standard_12.7-1_amd64.tar.zst", "Debian 12"),
-            ("ubuntu-24.04-standard_24.04-2_amd64.tar.zst", "Ubuntu 24.04"),
-            ("ubuntu2204", "Ubuntu 2204"),
-            ("rockylinux-9-default_20240912_amd64.tar.xz", "Rocky Linux 9"),
-            ("tpl-windows", "Windows"),
-            ("golden-image", "golden-image"),
-        ],
-    )
-    def test_names_are_read_from_templates(self, template: str, name: str) -> None:
-        assert system_name(_template(name=template), ()) == name
+    def test_what_nobody_can_read_keeps_its_own_name(self) -> None:
+        assert system_name(_template(name="golden-image"), ()) == "golden-image"
 
     def test_first_rule_that_matches_names_it(self) -> None:
         rules = [
@@ -222,6 +212,35 @@ class TestOperatingSystems:
         )
         said = offer(seen, tier(cpu=4)).statement.operating_systems
         assert [(one.name, one.template, one.nodes) for one in said] == [("Debian 12", 9000, ("pve1",))]
+
+    def test_template_is_no_offer_where_the_tier_finds_no_storage(self) -> None:
+        """Both nodes reach the shared template, but only pve1 has an SSD for the unit's disk."""
+        seen = cluster(
+            nodes=[node("pve1"), node("pve2")],
+            guests=[guest(9000, "pve1", name="debian-12", template=True)],
+            storages=[
+                storage("ssd", volume_group="a", on=["pve1"]),
+                storage("hdd", volume_group="b", on=["pve2"]),
+                storage("nas", "nfs", server="nas", export="/x"),
+            ],
+            configs={9000: config(volumes={"nas:9000/base-9000-disk-0.qcow2": "8Gi"})},
+        )
+        rules = [{"match": "ssd", "class": "ssd"}, {"match": "hdd", "class": "hdd"}]
+        said = offer(seen, tier(storageClass="ssd"), storageRules=rules).statement
+        assert [one.nodes for one in said.operating_systems] == [("pve1",)]
+        assert [one.nodes for one in offer(seen, storageRules=rules).statement.operating_systems] == [("pve1", "pve2")]
+
+    def test_container_template_for_other_processors_is_not_offered(self) -> None:
+        volumes = ("local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst", "local:vztmpl/debian-12_arm64.tar.zst")
+        holds = {"local": tuple(Volume(volid=volid, content="vztmpl") for volid in volumes)}
+        seen = cluster(
+            nodes=[node("pve1", volumes=holds), node("pve2", arch="aarch64", hvm=False, volumes=holds)],
+            storages=[storage("local", "dir", path="/x", content=["rootdir", "vztmpl"])],
+        )
+        for architecture, at, volid in (("amd64", "pve1", volumes[0]), ("arm64", "pve2", volumes[1])):
+            one = tier(virtualization="LXC", architecture=architecture)
+            (said,) = offer(seen, one).statement.operating_systems
+            assert (said.name, said.template, said.nodes) == ("Debian 12", volid, (at,))
 
 
 def _template(**fields: Any) -> Template:

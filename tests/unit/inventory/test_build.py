@@ -130,6 +130,19 @@ class TestTemplates:
         )
         assert self.found(seen) == {"deb12": nodes}
 
+    def test_template_cannot_be_used_where_one_of_its_disks_is_out_of_reach(self) -> None:
+        """Neither on pve3, which may not use ceph, nor anywhere while its own local storage is inactive."""
+        seen = cluster(
+            nodes=[node("pve1"), node("pve2"), node("pve3")],
+            guests=[
+                guest(9000, "pve1", name="shared", template=True),
+                guest(9001, "pve1", name="local", template=True),
+            ],
+            storages=[storage("ceph", "rbd", on=["pve1", "pve2"]), storage("local", "dir", path="/x", active=False)],
+            configs={9000: config(volumes={"ceph:a": "8Gi"}), 9001: config(volumes={"local:b": "8Gi"})},
+        )
+        assert self.found(seen) == {"shared": {"pve1", "pve2"}, "local": set()}
+
     def test_template_whose_configuration_is_unread_stays_on_its_node(self) -> None:
         seen = cluster(nodes=self.NODES, guests=[guest(9000, "pve1", name="deb12", template=True)])
         assert self.found(seen) == {"deb12": {"pve1"}}
