@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import time
+import tracemalloc
 
 import pytest
 
@@ -14,7 +15,7 @@ from proxmox_offerings.simulator.faults import Fault
 from support.proxmox import PATIENT, QUICK, RawServer, answering, client_of, simulated
 
 LIMIT = 100_000
-SMALL = Bounds(body_bytes=LIMIT)
+SMALL = Bounds(body_bytes=LIMIT, values=9_000)
 
 
 def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
@@ -53,6 +54,8 @@ async def failure_of(transport: Transport) -> ObservationError:
             http(gzip.compress(gzip.compress(b'{"data": 1}')), "Content-Encoding: gzip, gzip"), id="gzip in gzip"
         ),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b'{"data": 1', id="broken off"),
+        pytest.param(http(b'{"data":[' + b"{}," * 10_000 + b"{}]}"), id="too many objects"),
+        pytest.param(http(b'{"data":' + b"[[" + b"0," * 20_000 + b"0]]}"), id="too many numbers"),
     ],
 )
 async def test_what_is_no_answer_of_proxmox_is_refused_and_not_echoed(answer: bytes) -> None:
@@ -61,6 +64,67 @@ async def test_what_is_no_answer_of_proxmox_is_refused_and_not_echoed(answer: by
     assert isinstance(failure, CallFailed)
     assert failure.status is None
     assert "secret-of-the-proxy" not in str(failure)
+
+
+async def refused_while_pouring(head: bytes, part: bytes, *, bounds: Bounds) -> ObservationError:
+    """The client's failure with a server that would send 100 MB; most of that must never be sent, and little of it be kept."""
+    sent = 0
+
+    async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        sent = 0
+        writer.write(head)
+        for _number in range(100 * 2**20 // len(part)):
+            writer.write(part)
+            await writer.drain()
+            sent += len(part)
+
+    async with RawServer(pour) as server:
+        tracemalloc.start()
+        try:
+            failure = await failure_of(server.transport(bounds=bounds))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert sent < 40 * 2**20
+    assert peak < 40 * 2**20
+    return failure
+
+
+GZIP = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+PLAIN = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"  # of deflate: five bytes that inflate to none
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        pytest.param(PLAIN + b'{"data":"', b"x" * 2**20, id="one long text"),
+        pytest.param(PLAIN + b'{"data":[', b"[]," * 2**18, id="a list that does not end"),
+        pytest.param(GZIP + gzip.compress(b'{"data": 1}'), b"x" * 2**20, id="something after the end of the gzip"),
+        pytest.param(
+            GZIP + gzip.compress(b"")[:10], EMPTY_BLOCK * 2**18, id="gzip that inflates to nothing, without end"
+        ),
+    ],
+)
+async def test_an_endless_answer_is_refused_at_its_bound_and_not_kept(head: bytes, part: bytes) -> None:
+    failure = await refused_while_pouring(head, part, bounds=Bounds(body_bytes=4 * 2**20))
+    assert isinstance(failure, CallFailed)
+    assert f"more than {4 * 2**20} bytes" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x" * 2**20, id="one header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", b"X-Padding: xxx\r\n" * 2**16, id="many headers"),
+        pytest.param(b"HTTP/1.1 200 ", b"x" * 2**20, id="the reason"),
+        pytest.param(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2**15, id="many answers before the answer"),
+    ],
+)
+async def test_headers_without_end_are_refused_and_not_kept(head: bytes, part: bytes) -> None:
+    failure = await refused_while_pouring(head, part, bounds=QUICK)
+    assert isinstance(failure, ConnectionFailed)
 
 
 @pytest.mark.parametrize(

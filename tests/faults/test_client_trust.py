@@ -1,12 +1,15 @@
 """Whom the client trusts with the token: over real TLS, against servers with the wrong certificate."""
 
+import asyncio
 import logging
+import ssl
 import sys
 
 import pytest
 
 from proxmox_offerings.proxmox.errors import (
     CertificateRejected,
+    ConnectionFailed,
     CredentialsMissing,
     InvalidHost,
     Unauthorized,
@@ -169,6 +172,31 @@ def test_a_percent_sign_in_a_user_name_survives_the_servers_unescaping() -> None
 def test_a_policy_that_cannot_be_used_says_what_to_put_there(policy: TLSPolicy, sentence: str) -> None:
     with pytest.raises(InvalidHost, match=sentence):
         policy.context()
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [TLSPolicy(), TLSPolicy(fingerprints=(WRONG_PIN,)), TLSPolicy(insecure_skip_verify=True)],
+    ids=["system", "pinned", "insecure"],
+)
+async def test_no_tls_older_than_1_2_is_offered(tls: TLSPolicy) -> None:
+    """As it stands in the first message on the wire: what is not offered there cannot be forced by whoever sits between."""
+    hello = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello.extend(await reader.read(65536))
+        writer.close()
+
+    listener = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        transport = Transport(endpoints=[f"https://127.0.0.1:{port}"], token=TOKEN, tls=tls)
+        with pytest.raises(ConnectionFailed):
+            await transport.get("/version", label="/version")
+        await transport.aclose()
+    # supported_versions (RFC 8446 4.2.1): type 43, lengths, then TLS 1.3 and TLS 1.2 and no other.
+    assert bytes.fromhex("002b 0005 04 0304 0303") in hello
+    assert tls.context().options & ssl.OP_NO_RENEGOTIATION
 
 
 def test_an_endpoint_without_tls_is_refused() -> None:

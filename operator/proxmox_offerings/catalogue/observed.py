@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from proxmox_offerings.capacity.allocation import POINTS, Allocation
 from proxmox_offerings.capacity.disks import Shelf
@@ -9,6 +10,7 @@ from proxmox_offerings.capacity.rooms import Room, Rooms
 from proxmox_offerings.catalogue.hardware import card_name
 from proxmox_offerings.catalogue.text import clean
 from proxmox_offerings.inventory.snapshot import Node, Snapshot
+from proxmox_offerings.proxmox.errors import MissingPrivilege as Gap
 from proxmox_offerings.resources import (
     MissingPrivilege,
     NodeCPU,
@@ -24,6 +26,7 @@ from proxmox_offerings.resources import (
     StorageStatus,
 )
 
+MOST_MISSING = 100
 MILLI_PER_POINT = 1000 // POINTS
 
 
@@ -40,11 +43,17 @@ def observed_of(
         ),
         nodes=tuple(_node(room) for room in rooms.rooms.values()),
         storages=_storages(shelves),
-        missing_privileges=tuple(
-            MissingPrivilege(path=clean(gap.path), privilege=gap.privilege, effect=gap.effect)
-            for gap in snapshot.missing_privileges
-        ),
+        missing_privileges=missing_of(snapshot.missing_privileges),
         offerings=counts_of(stocks),
+    )
+
+
+def missing_of(gaps: Iterable[Gap]) -> tuple[MissingPrivilege, ...]:
+    """What the token lacks, each once, and so many that a person would read them: thousands of guests may each have a rule."""
+    told = {(clean(gap.path), gap.privilege): gap.effect for gap in gaps}
+    return tuple(
+        MissingPrivilege(path=path, privilege=privilege, effect=effect)
+        for (path, privilege), effect in islice(told.items(), MOST_MISSING)
     )
 
 

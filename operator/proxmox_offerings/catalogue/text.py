@@ -1,14 +1,8 @@
-"""Remote names in our own sentences: bounded in length and free of control characters, as the resources' schema wants them."""
+"""Names in our own sentences."""
 
-LONGEST_NAME = 128
+from proxmox_offerings.resources.text import clean
 
-
-def clean(text: str, *, most: int = LONGEST_NAME) -> str:
-    """The text with everything unprintable gone, cut to `most` characters."""
-    if not text.isprintable():
-        text = "".join(character for character in text if character.isprintable())
-    printable = text.strip()
-    return printable if len(printable) <= most else printable[: most - 1] + "…"
+__all__ = ["clean", "listed"]
 
 
 def listed(names: list[str], *, most: int = 5) -> str:

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from proxmox_offerings.catalogue.observed import missing_of
 from proxmox_offerings.controller import conditions, statements
 from proxmox_offerings.controller.problems import Problem
 from proxmox_offerings.controller.reasons import HostReason
 from proxmox_offerings.kube.objects import LiveObject
-from proxmox_offerings.resources import InvalidResource, MissingPrivilege, OfferingCounts, ProxmoxHostStatus
+from proxmox_offerings.resources import InvalidResource, OfferingCounts, ProxmoxHostStatus
 
 
 def read_host_status(host: LiveObject) -> ProxmoxHostStatus:
@@ -86,9 +87,7 @@ def _with_problem(status: ProxmoxHostStatus, problem: Problem | None) -> Proxmox
         return status
     update: dict[str, object] = {}
     if problem.missing:
-        update["missing_privileges"] = tuple(
-            MissingPrivilege(path=lack.path, privilege=lack.privilege, effect=lack.effect) for lack in problem.missing
-        )
+        update["missing_privileges"] = missing_of(problem.missing)
     if problem.reason == HostReason.NOT_QUORATE and status.proxmox is not None:
         update["proxmox"] = status.proxmox.model_copy(update={"quorate": False})
     return status.model_copy(update=update)

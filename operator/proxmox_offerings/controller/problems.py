@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Self
+from typing import Final, Self
 
 from proxmox_offerings.controller.reasons import HostReason
 from proxmox_offerings.proxmox.errors import MissingPrivilege, NeedsAttention, ObservationError, PrivilegesMissing
+from proxmox_offerings.resources.text import clean
+
+LONGEST_MESSAGE: Final = 1000
 
 
 class Outlook(Enum):
@@ -30,7 +33,7 @@ class Problem:
         """What an ObservationError means."""
         return cls(
             reason=error.reason,
-            message=str(error),
+            message=clean(str(error), most=LONGEST_MESSAGE),
             outlook=Outlook.A_PERSON_MUST_ACT if isinstance(error, NeedsAttention) else Outlook.MAY_HEAL,
             missing=error.missing if isinstance(error, PrivilegesMissing) else (),
         )
@@ -40,7 +43,10 @@ class Problem:
         """The API server did not take some Offerings."""
         return cls(
             reason=HostReason.PUBLISH_FAILED,
-            message=f"the API server did not take {failures} of the Offerings: {first}" if failures else first,
+            message=clean(
+                f"the API server did not take {failures} of the Offerings: {first}" if failures else first,
+                most=LONGEST_MESSAGE,
+            ),
             outlook=Outlook.MAY_HEAL,
         )
 

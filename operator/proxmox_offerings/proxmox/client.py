@@ -184,7 +184,8 @@ class ProxmoxClient:
 
 
 def _part(name: str) -> str:
-    """A name out of an answer as a part of a path: names of nodes, storages and zpools need no quoting, and nothing else is let through."""
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.:-]*", name):
+    """A name out of an answer as a part of a path: names of nodes, storages and zpools are short and
+    need no quoting; nothing else is let through."""
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}", name):
         raise CallFailed("the name of a node, storage or zpool in an answer cannot be one")
     return name

@@ -30,8 +30,7 @@ class TLSPolicy:
         """A client's TLS settings, 1.2 at least. Raises InvalidHost where the bundle or a fingerprint cannot be used."""
         if sum((self.ca_bundle is not None, bool(self.fingerprints), self.insecure_skip_verify)) > 1:
             raise InvalidHost("at most one of tls.caBundle, tls.fingerprints and tls.insecureSkipVerify may be set")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = _client_context()
         if self.fingerprints or self.insecure_skip_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -52,11 +51,18 @@ class TLSPolicy:
         return context
 
 
+def _client_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # With TLS 1.2 a server could show another certificate later, which no pin would see.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    return context
+
+
 @functools.cache
 def _system_trust() -> ssl.SSLContext:
     """One for all hosts: reading the system's trust store takes 50 ms and 0.8 MiB each time (docs/explanation/performance.md)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = _client_context()
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context

@@ -51,7 +51,10 @@ class Bounds:
     answer_seconds: float = 10
     call_seconds: float = 30
     node_call_seconds: float = 60
-    body_bytes: int = 64 * 2**20
+    body_bytes: int = 32 * 2**20
+    """Of one answer, as sent and as inflated: /cluster/resources of some 70,000 guests."""
+    values: int = 2_000_000
+    """Values and objects in one answer: each takes a hundred times the memory that it may take in the text."""
     calls_per_node: int = 2
     node_calls: int = 8
     keepalive_seconds: float = 2
@@ -195,7 +198,7 @@ class Transport:
         result = "cancelled"
         try:
             body = await self._fetch(endpoint, call)
-            data = _data_of(body, what=f"{endpoint} answered {call}")
+            data = _data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}")
             result = "200"
         except CallFailed as failure:
             result = str(failure.status or "unreadable")
@@ -347,13 +350,15 @@ async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
     if encoding not in {"", "identity", "gzip"}:
         raise CallFailed(f"{what} in an encoding that was not asked for")
     inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    parts, size = [], 0
+    parts, size, sent = [], 0, 0
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # as all asynchronous transports give
     try:
         async for raw in response.stream:
             part = inflate.decompress(raw, most - size + 1) if inflate else raw
             size += len(part)
-            if size > most:
+            # What is sent counts too: data that inflates to nothing, or follows the end of what is compressed.
+            sent += len(raw)
+            if max(size, sent) > most:
                 raise CallFailed(f"{what} with more than {most} bytes")
             parts.append(part)
     except zlib.error:
@@ -363,7 +368,10 @@ async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
     return b"".join(parts)
 
 
-def _data_of(body: bytes, *, what: str) -> object:
+def _data_of(body: bytes, *, most: int, what: str) -> object:
+    # Each value but the first comes after one of these; a body that is too short for that many need not be counted.
+    if len(body) > most and sum(map(body.count, (b",", b"[", b"{"))) > most:
+        raise CallFailed(f"{what} with more than {most} values")
     try:
         # Refuses NaN and infinity, and nesting that could exhaust the stack.
         answer = from_json(body, allow_inf_nan=False)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Plai
 
 from proxmox_offerings.resources.quantity import Quantity
 from proxmox_offerings.resources.rules import Rule
+from proxmox_offerings.resources.text import clean
 
 DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 """The form of a DNS label (RFC 1123), without its length."""
@@ -139,17 +140,15 @@ Money = Annotated[
 ]
 
 
-def _cut(longest: int) -> BeforeValidator:
-    """Cut text to `longest` characters: what was seen of others must never be refused for its length."""
-    return BeforeValidator(
-        lambda text: text[: longest - 1] + "…" if isinstance(text, str) and len(text) > longest else text
-    )
+def _cleaned(longest: int) -> BeforeValidator:
+    """What was seen of others is shown printable and cut, never refused: no status holds anything else, whoever made it."""
+    return BeforeValidator(lambda text: clean(text, most=longest) if isinstance(text, str) else text)
 
 
-Word = Annotated[str, _cut(256), Field(max_length=256)]
-"""A name, word or short phrase in a status, cut to 256 characters."""
-Sentence = Annotated[str, _cut(4096), Field(max_length=4096)]
-"""A sentence in a status, cut to 4096 characters."""
+Word = Annotated[str, _cleaned(256), Field(max_length=256)]
+"""A name, word or short phrase in a status, printable and cut to 256 characters."""
+Sentence = Annotated[str, _cleaned(4096), Field(max_length=4096)]
+"""A sentence in a status, printable and cut to 4096 characters."""
 
 
 def is_dns_label(text: str) -> bool:
