@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from proxmox_offerings.catalogue.count import count
+from proxmox_offerings.catalogue.explain import Explanation, explain
 from proxmox_offerings.catalogue.plan import Plan, PlannedOffering, plan
 from proxmox_offerings.inventory.build import remember, snapshot_of
 from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
@@ -413,6 +415,12 @@ def planned(
     """The whole plan of a host with these tiers (none: derived) and terms."""
     snapshot = seen if isinstance(seen, Snapshot) else seen.snapshot()
     return plan(host=host(*tiers, **spec), snapshot=snapshot, past=past or {}, existing=existing)
+
+
+def explained(seen: ClusterFacts | Snapshot, *tiers: Mapping[str, Any], **spec: Any) -> Explanation:
+    """How the figures of a host with these tiers and terms came about."""
+    snapshot = seen if isinstance(seen, Snapshot) else seen.snapshot()
+    return explain(count(host=host(*tiers, **spec), snapshot=snapshot))
 
 
 def offer(

@@ -27,6 +27,11 @@ def cpu_capacity(*, total: int, reserved_milli: int, percent: int) -> int:
 
 
 def memory_capacity(*, total: int, reserved: int, reserved_percent: int, percent: int) -> int:
-    """Bytes for sale. The reserve is the larger of the two, rounded up."""
-    reserve = max(reserved, -(-total * reserved_percent // 100))
+    """Bytes for sale."""
+    reserve = memory_reserve(total=total, reserved=reserved, reserved_percent=reserved_percent)
     return max(0, total - reserve) * percent // 100
+
+
+def memory_reserve(*, total: int, reserved: int, reserved_percent: int) -> int:
+    """Bytes kept for the node itself: the larger of the two, rounded up."""
+    return max(reserved, -(-total * reserved_percent // 100))

@@ -10,7 +10,7 @@ from proxmox_offerings.capacity.disks import Disks
 from proxmox_offerings.capacity.failover import Housing
 from proxmox_offerings.capacity.flow import UNLIMITED, Flow, fill
 from proxmox_offerings.capacity.rooms import LeftOut, Room, Rooms
-from proxmox_offerings.inventory.snapshot import Card, Node
+from proxmox_offerings.inventory.snapshot import Card
 from proxmox_offerings.resources import Architecture, LimitingResource, Tier, Virtualization
 from proxmox_offerings.resources.globs import glob_matches
 
@@ -34,7 +34,8 @@ class Fit:
     `nodes` are those that were counted, in the order of their names, with one placement of exactly `available` units.
     `blind` names nodes that may carry units but could not be judged, and `left_out` nodes that are known to carry none,
     each with the reason. `homeless` is the guest for which no room was found when `limiting` is failover and `available`
-    0. `carriers` could carry the tier at all, empty, and reach a storage for it; `disks` what it may use.
+    0. `carriers` could carry the tier at all, empty, and reach a storage for it; `unfit` names what the other counted nodes have too
+    little of for a single unit. `disks` are what the tier may use.
     `layout` is how the placement came about, None where nothing was placed; `kept` what failover leaves of the `fitting` units.
     """
 
@@ -45,6 +46,7 @@ class Fit:
     left_out: Mapping[str, str]
     homeless: int | None
     carriers: tuple[str, ...]
+    unfit: Mapping[str, LimitingResource]
     disks: Disks
     layout: "Layout | None" = None
     fitting: int = 0
@@ -78,10 +80,6 @@ class Need:
     def memory_on(self, room: Room) -> int:
         """What its memory costs on the room: a virtual machine needs some beside its own."""
         return self.memory + (room.overhead if self.tier.virtualization is Virtualization.KVM else 0)
-
-    def exceeds(self, node: Node) -> bool:
-        """Whether a single unit is larger than the machine, whatever is sold of it."""
-        return self.tier.cpu > (node.threads or 0) or self.memory > (node.memory or 0)
 
     def fit_empty(self, room: Room) -> Units:
         """How many would fit if nothing were committed."""
@@ -119,6 +117,9 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
     need = Need.of(tier)
     blind, left_out, counted = _judge(tier, rooms=rooms, disks=disks)
     units = {name: need.fit(housing.now[name]) for name in counted}
+    full = {name: need.fit_empty(rooms.rooms[name]) for name in counted if not all(units[name])}
+    unfit = {name: LimitingResource.DISK for name in counted if name not in disks.reach}
+    unfit |= {name: NODE_RESOURCES[empty.index(0)] for name, empty in full.items() if 0 in empty}
     result = Fit(
         available=0,
         limiting=LimitingResource.NODES,
@@ -126,11 +127,8 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
         blind=blind,
         left_out=left_out,
         homeless=housing.homeless,
-        carriers=tuple(
-            name
-            for name in counted
-            if name in disks.reach and (all(units[name]) or all(need.fit_empty(rooms.rooms[name])))
-        ),
+        carriers=tuple(name for name in counted if name not in unfit),
+        unfit=unfit,
         disks=disks,
     )
     if not counted:
@@ -224,6 +222,15 @@ class Layout(NamedTuple):
 
     case: Case
     flow: Flow
+
+    def lacking(self, name: str, there: int) -> tuple[LimitingResource, ...]:
+        """All of which the node has nothing left for one unit more than `there`, in the order of RESOURCES."""
+        used_up = [
+            resource
+            for resource, allowed in zip(NODE_RESOURCES, self.case.units[name], strict=True)
+            if allowed <= there
+        ]
+        return tuple(used_up) if self.flow.has_room(name) else (*used_up, LimitingResource.DISK)
 
 
 class Kept(NamedTuple):

@@ -39,7 +39,8 @@ class Room:
     """One node: what may be committed on it, what is, and its free cards by model ("10de:20b5" -> count).
 
     `unit_total` is the node's threads, or cores where the policy counts cores; `percent` of them are for sale. `overhead` is what each
-    virtual machine takes beside its own memory. Guests with one of `dedicated_tags` share no thread here.
+    virtual machine takes beside its own memory. Guests with one of `dedicated_tags` share no thread here. `arriving` guests of other
+    nodes may be on their way to it, and count.
     """
 
     node: Node
@@ -51,6 +52,7 @@ class Room:
     overhead: int
     dedicated_tags: frozenset[str] = frozenset()
     free_cards: Mapping[str, int] = field(default_factory=dict)
+    arriving: int = 0
 
     @property
     def name(self) -> str:
@@ -301,7 +303,7 @@ def _counted(room: Room, guests: Iterable[GuestRow], *, policy: Policy, scale: _
     )
 
 
-def _with_visitors(room: Room, visitors: Iterable[Resident | None], *, policy: Policy) -> Room:
+def _with_visitors(room: Room, visitors: Sequence[Resident | None], *, policy: Policy) -> Room:
     """The room with guests that may be on their way to it; one whose size nobody told makes it uncountable."""
     points = memory = 0
     free = room.free_cards
@@ -316,6 +318,7 @@ def _with_visitors(room: Room, visitors: Iterable[Resident | None], *, policy: P
         cpu=replace(room.cpu, committed=room.cpu.committed + points),
         memory=replace(room.memory, committed=room.memory.committed + memory),
         free_cards=free,
+        arriving=len(visitors),
     )
 
 

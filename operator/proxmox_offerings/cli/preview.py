@@ -13,6 +13,7 @@ from proxmox_offerings.cli.manifests import DEFAULT_NAMESPACE, HostManifest, rea
 from proxmox_offerings.cli.table import render
 
 if TYPE_CHECKING:
+    from proxmox_offerings.catalogue.count import Count
     from proxmox_offerings.catalogue.plan import PlannedOffering
     from proxmox_offerings.inventory.snapshot import Snapshot
     from proxmox_offerings.resources import ProxmoxHost
@@ -25,6 +26,7 @@ class Preview:
     host: str
     offerings: tuple[dict[str, Any], ...]
     problem: str | None
+    explanation: str | None = None
 
 
 @click.command()
@@ -45,7 +47,13 @@ class Preview:
     show_default=True,
     help="json and yaml print the list of Offerings exactly as they would be applied, status included.",
 )
-def preview(file: TextIO, output: str) -> None:
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Tell how each figure came about: what each node and storage has, what is left out and why, what one more unit would take, "
+    "and what is left that no unit can use. Below the table; with json or yaml on standard error.",
+)
+def preview(file: TextIO, output: str, explain: bool) -> None:
     """Show what a ProxmoxHost would publish, without Kubernetes.
 
     Reads the Proxmox cluster as the manifest says and prints the Offerings that the operator would write. Nothing is written anywhere.
@@ -53,13 +61,14 @@ def preview(file: TextIO, output: str) -> None:
 
     \b
     proxmox-offerings preview -f host.yaml
+    proxmox-offerings preview -f host.yaml --explain
     proxmox-offerings preview -f host.yaml -o json | jq '.[].status.available'
 
     \b
     Exit code: 0 fine; 1 some host could not be read, or some stock is Unknown; 2 unreadable input.
     """
     manifests = read_hosts(file)
-    previews = asyncio.run(_previews(manifests))
+    previews = asyncio.run(_previews(manifests, explain=explain))
     for one in previews:
         if one.problem:
             click.echo(f"{one.host}: {one.problem}", err=True)
@@ -72,16 +81,20 @@ def preview(file: TextIO, output: str) -> None:
         click.echo(yaml.safe_dump(offerings, sort_keys=False), nl=False)
     elif offerings:
         click.echo(render(offerings))
+    for one in previews:
+        if one.explanation is not None:
+            click.echo(f"\n{one.explanation}", err=output != "table")
     unknown = any(offering["status"]["stock"] == "Unknown" for offering in offerings)
     sys.exit(1 if unknown or any(one.problem for one in previews) else 0)
 
 
-async def _previews(manifests: Sequence[HostManifest]) -> list[Preview]:
-    return list(await asyncio.gather(*(_preview(manifest) for manifest in manifests)))
+async def _previews(manifests: Sequence[HostManifest], *, explain: bool) -> list[Preview]:
+    return list(await asyncio.gather(*(_preview(manifest, explain=explain) for manifest in manifests)))
 
 
-async def _preview(manifest: HostManifest) -> Preview:
-    from proxmox_offerings.catalogue.plan import plan  # noqa: PLC0415 - `--help` must not wait for this
+async def _preview(manifest: HostManifest, *, explain: bool) -> Preview:
+    from proxmox_offerings.catalogue.count import count  # noqa: PLC0415 - `--help` must not wait for this
+    from proxmox_offerings.catalogue.plan import plan_of  # noqa: PLC0415
     from proxmox_offerings.observation.connect import observe_once  # noqa: PLC0415
     from proxmox_offerings.proxmox.errors import ObservationError  # noqa: PLC0415
     from proxmox_offerings.proxmox.token import Token  # noqa: PLC0415
@@ -92,11 +105,19 @@ async def _preview(manifest: HostManifest) -> Preview:
     try:
         token = Token(id=manifest.credentials.token_id, secret=manifest.credentials.token_secret)
         snapshot = await observe_once(spec=host.spec, token=token, on_progress=lambda text: _progress(name, text))
-        planned = plan(host=host, snapshot=snapshot, past={})
+        counted = count(host=host, snapshot=snapshot)
     except ObservationError as problem:
         return Preview(host=name, offerings=(), problem=f"{problem.reason}: {problem}")
+    planned = plan_of(counted, past={})
     offerings = tuple(_published(offering, host=host, snapshot=snapshot) for offering in planned.offerings)
-    return Preview(host=name, offerings=offerings, problem=None)
+    return Preview(host=name, offerings=offerings, problem=None, explanation=_explained(counted) if explain else None)
+
+
+def _explained(counted: "Count") -> str:
+    from proxmox_offerings.catalogue.explain import explain  # noqa: PLC0415 - only where it is wanted
+    from proxmox_offerings.cli.explanation import render as in_words  # noqa: PLC0415
+
+    return in_words(explain(counted))
 
 
 def _published(planned: "PlannedOffering", *, host: "ProxmoxHost", snapshot: "Snapshot") -> dict[str, Any]:

@@ -66,12 +66,55 @@ class TestSentences:
 
     def test_why_none_fits(self) -> None:
         full = node(threads=4)
-        assert self.sentence(full, guests=[guest(100, cpu=4)]) == "none fits: CPU is used up on pve1"
-        assert self.sentence(full, one=tier(gpu={"count": 1})) == "none fits: no GPU is free on pve1"
+        assert self.sentence(full, guests=[guest(100, cpu=4)]) == (
+            "none fits: CPU is used up on pve1, where memory and disk are left"
+        )
+        assert self.sentence(full, one=tier(gpu={"count": 1})) == "none fits: pve1 lacks such GPUs"
+        assert self.sentence(full, one=tier(cpu=5)) == "none fits: pve1 has too little CPU for one"
+        assert self.sentence(full, one=tier(memory="257Gi")) == "none fits: pve1 has too little memory for one"
         assert self.sentence(node(status="offline")) == "none fits: pve1 is offline"
         assert self.sentence(node(arch="aarch64")) == "none fits: pve1 has another architecture"
         assert (
             self.sentence(full, spec={"nodes": {"include": ["x"]}}) == "none fits: no node of the cluster is selected"
+        )
+
+    def test_what_is_left_beside_what_is_used_up(self) -> None:
+        """Sold out for one resource, plenty of others: that is what an owner can do something about."""
+        nodes = [node("pve1", threads=8, memory="8Gi"), node("pve2", threads=8, memory="64Gi"), node("pve3", threads=8)]
+        guests = [guest(100, "pve1", memory="8Gi"), guest(101, "pve2", cpu=8), guest(102, "pve3", cpu=8)]
+        assert self.sentence(*nodes, guests=guests) == (
+            "none fits: memory is used up on pve1, where CPU and disk are left; "
+            "CPU is used up on pve2 and pve3, where memory and disk are left"
+        )
+        assert self.sentence(*nodes[:1], guests=guests, storages=[storage("a", avail="0")]) == (
+            "none fits: memory is used up on pve1, where CPU is left"
+        )
+
+    def test_nodes_that_have_none_while_others_have_some(self) -> None:
+        nodes = [node("pve1", threads=2), node("pve2", threads=2), node("pve3", threads=2, status="offline")]
+        assert self.sentence(*nodes, guests=[guest(100, "pve2", cpu=2)]) == (
+            "2 fit: 2 on pve1; CPU runs out first; CPU is used up on pve2, where memory and disk are left; "
+            "not counted: pve3 is offline"
+        )
+
+    def test_for_whom_the_rest_is_kept(self) -> None:
+        nodes = [node("pve1", threads=2), node("pve2", threads=6)]
+        spec = {"allocation": {"failoverNodes": 1}}
+        assert self.sentence(*nodes, spec=spec) == "2 fit: 2 on pve1; the rest is kept in case pve2 goes down"
+        guests = [guest(100, "pve2", cpu=2)]
+        assert self.sentence(*nodes, guests=guests, spec=spec) == (
+            "none fits: all that is left is kept in case pve2 goes down"
+        )
+        assert (
+            self.sentence(nodes[0], spec=spec)
+            == "none fits: all that is left is kept for failover, which leaves no node"
+        )
+
+    def test_guest_that_finds_no_room_now_is_told_from_one_that_would_find_none(self) -> None:
+        dead = node("pve2", status="offline")
+        managed = guest(107, "pve2", cpu=4, hastate="started")
+        assert self.sentence(node("pve1", threads=2), dead, guests=[managed]) == (
+            "none fits: guest 107 of a node that is down finds no room on the others; not counted: pve2 is offline"
         )
 
     def test_which_nodes_were_not_counted(self) -> None:

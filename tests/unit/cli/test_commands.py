@@ -104,6 +104,31 @@ def test_missing_file_is_named() -> None:
     assert "no-such-file.yaml" in err
 
 
+async def test_preview_explains_below_the_table_and_never_into_what_is_piped() -> None:
+    async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
+        file = manifest(
+            name="garage",
+            namespace=None,
+            endpoints=simulated.endpoints,
+            ca_pem=simulated.ca_pem,
+            token_id=simulated.token_id,
+            token_secret=simulated.token_secret,
+        )
+        code, table, _ = await asyncio.to_thread(run, "preview", "-f", "-", stdin=file)
+        explained = await asyncio.to_thread(run, "preview", "-f", "-", "--explain", stdin=file)
+        piped = await asyncio.to_thread(run, "preview", "-f", "-", "--explain", "-o", "json", stdin=file)
+    assert (code, explained[0], piped[0]) == (0, 0, 0)
+    assert explained[1].startswith(f"{table}\ngarage: how these figures came about\n")
+    explanation = explained[1].removeprefix(f"{table}\n")
+    # 128 GiB less the 2 GiB that are kept by default, less 12.5 GiB of three guests.
+    assert "memory: (128 GiB - 2 GiB) x 100 % = 126 GiB; 12.5 GiB committed by 3 guests; 113.5 GiB left" in explanation
+    assert "  local-lvm on pve" in explanation
+    # 1600 GiB, of which 1300 are free and 160 kept back: 45 disks of 25 GiB, while memory is there for 56 units of 2 GiB.
+    assert "\nstd-1: 45 fit; disk runs out first\n" in explanation
+    assert [one["metadata"]["name"] for one in json.loads(piped[1])][:1] == ["garage-std-1"]
+    assert explanation in piped[2]
+
+
 async def test_preview_prints_what_the_operator_would_apply() -> None:
     """Labels, status and conditions as they are written to Kubernetes; nothing else on standard output."""
     async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
