@@ -9,7 +9,6 @@ from proxmox_offerings.capacity.allocation import POINTS, Allocation
 from proxmox_offerings.capacity.disks import CONTENT
 from proxmox_offerings.catalogue.messages import NAMES, REASONS, TOO_SMALL, USED_UP
 from proxmox_offerings.catalogue.text import clean, listed
-from proxmox_offerings.resources import LimitingResource
 
 if TYPE_CHECKING:
     from proxmox_offerings.capacity.shortage import Shortage, Stranded
@@ -233,11 +232,7 @@ def _one_more(tier: "TierAccount", explanation: "Explanation") -> str:
         return "cannot be said before somebody can read what is missing"
     if tier.nodes:
         return "would not fit if something became free in one place alone"
-    return (
-        "takes a node that can be used"
-        if tier.limiting is LimitingResource.NODES
-        else "takes larger nodes, or other terms"
-    )
+    return "takes a node that can carry one"
 
 
 def _shortage(one: "Shortage", tier: "TierAccount", explanation: "Explanation") -> str:

@@ -108,7 +108,9 @@ class TestNodes:
         ) in lines
 
     def test_guests_on_their_way_are_told_apart(self) -> None:
-        seen = cluster(nodes=[node("pve1"), node("pve2", threads=8)], guests=[guest(100, "pve1", cpu=3, lock="migrate")])
+        seen = cluster(
+            nodes=[node("pve1"), node("pve2", threads=8)], guests=[guest(100, "pve1", cpu=3, lock="migrate")]
+        )
         assert (
             "pve2 CPU: (8 threads - 0) x 100 % = 8 vCPUs; 3 vCPUs committed by 1 that may be on the way here; 5 vCPUs left"
         ) in words(seen)
@@ -277,8 +279,8 @@ class TestOneMore:
         ("seen", "unit", "spec", "said"),
         [
             (cluster(), tier(maxUnits=3), {}, "maxUnits allows no more than 3"),
-            (cluster(nodes=[node(status="offline")]), tier(), {}, "takes a node that can be used"),
-            (cluster(nodes=[node(threads=2)]), tier(cpu=4), {}, "takes larger nodes, or other terms"),
+            (cluster(nodes=[node(status="offline")]), tier(), {}, "takes a node that can carry one"),
+            (cluster(nodes=[node(threads=2)]), tier(cpu=4), {}, "takes a node that can carry one"),
             (
                 cluster(nodes=[node(status="unknown", threads=None)]),
                 tier(),
@@ -291,7 +293,7 @@ class TestOneMore:
                 {"allocation": {"failoverNodes": 1}},
                 "takes room for guest 7 on another node",
             ),
-            (cluster(storages=[]), tier(), {}, "takes larger nodes, or other terms"),
+            (cluster(storages=[]), tier(), {}, "takes a node that can carry one"),
         ],
     )
     def test_where_no_amount_would_help_words_say_so(
