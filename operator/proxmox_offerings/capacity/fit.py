@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from proxmox_offerings.capacity.costs import points_of_vcpu
 from proxmox_offerings.capacity.disks import Disks
-from proxmox_offerings.capacity.failover import Housing
+from proxmox_offerings.capacity.failover import Housing, Left
 from proxmox_offerings.capacity.flow import UNLIMITED, Flow, fill
 from proxmox_offerings.capacity.rooms import LeftOut, Room, Rooms
 from proxmox_offerings.inventory.snapshot import Card
@@ -81,12 +81,20 @@ class Need:
         """What its memory costs on the room: a virtual machine needs some beside its own."""
         return self.memory + (room.overhead if self.tier.virtualization is Virtualization.KVM else 0)
 
+    def fit_left(self, room: Room, left: Left) -> Units:
+        """How many more units fit on the room once no more than that is left of it."""
+        return self._units(room, cpu=left.cpu, memory=left.memory, cards=left.cards)
+
     def fit_empty(self, room: Room) -> Units:
         """How many would fit if nothing were committed."""
         cards = (
             Counter(card.model for card in room.node.cards or () if card.unsellable is None) if self.tier.gpu else {}
         )
         return self._units(room, cpu=room.cpu.capacity, memory=room.memory.capacity, cards=cards)
+
+    def disks(self, disks: Disks) -> dict[str, int]:
+        """How many disks each backing holds."""
+        return {backing: max(0, left) // self.disk for backing, left in disks.headroom.items()}
 
     def _units(self, room: Room, *, cpu: int, memory: int, cards: Mapping[str, int]) -> Units:
         tier, node = self.tier, room.node
@@ -179,7 +187,7 @@ class Case:
         return cls(
             units=units,
             room={name: min(own) for name, own in units.items()},
-            backings={backing: max(0, left) // need.disk for backing, left in disks.headroom.items()},
+            backings=need.disks(disks),
             reach=disks.reach,
         )
 
@@ -244,12 +252,18 @@ def kept_of(need: Need, counted: Collection[str], *, housing: Housing, disks: Di
     """The least that still fits on the rest, over all sets of nodes that may go down together; None where none may."""
     if housing.at_risk is not None:
         return Kept(units=0, down=())
+    now = {name: min(need.fit(housing.now[name])) for name in counted}
+    backings = need.disks(disks)
     least: Kept | None = None
-    for rest in housing.after:
-        case = Case.of({name: need.fit(rest[name]) for name in counted if name in rest}, need=need, disks=disks)
-        units = sum(case.fill()[0].values())
+    for down, changed in housing.after:
+        room = {name: units for name, units in now.items() if name not in down}
+        for name, left in changed.items():
+            if room.get(name):  # whoever takes guests has no more room than before
+                room[name] = min(need.fit_left(housing.now[name], left))
+        placed, _ = fill(room=room, reach=disks.reach, backings=backings)
+        units = sum(placed.values())
         if least is None or units < least.units:
-            least = Kept(units=units, down=tuple(name for name in housing.now if name not in rest))
+            least = Kept(units=units, down=down)
     return least
 
 

@@ -66,7 +66,7 @@ def shortage_of(tier: Tier, fit: Fit, *, rooms: Rooms, policy: Policy) -> Shorta
     need, now = Need.of(tier), housing.now
     if fit.kept is not None and fit.kept.units < fit.fitting:
         # The nodes that are left when those go down decide: what they lack, one more unit lacks.
-        now = next((rest for rest in housing.after if set(now) - set(rest) == set(fit.kept.down)), now)
+        now = next((rest.of(now) for rest in housing.after if rest.down == fit.kept.down), housing.now)
     units = {name: need.fit(now[name]) for name in fit.carriers if name in now}
     case = Case.of(units, need=need, disks=fit.disks)
     candidates = sorted(_shortages(need, case, rooms=now, disks=fit.disks), key=lambda one: _share(one, need, now))
