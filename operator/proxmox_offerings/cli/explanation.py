@@ -94,6 +94,7 @@ def _node(node: "NodeAccount") -> Iterator[Line]:
     who = [_many(node.guests, "guest")] if node.guests else []
     who += [f"{node.arriving} that may be on the way here"] if node.arriving else []
     by = f" by {listed(who)}" if who else ""
+    overhead = node.guest_overhead > 0 and node.memory.committed > 0
     reserved = f"({_many(node.cpu_total, node.cpu_unit)} - {node.cpu_reserved})"
     yield Line(
         node.name,
@@ -105,7 +106,7 @@ def _node(node: "NodeAccount") -> Iterator[Line]:
         "",
         f"memory: ({size(node.memory_total)} - {size(node.memory_reserved, up=True)}) x {node.memory_percent} % = "
         f"{size(node.memory.capacity)}; {size(node.memory.committed, up=True)} committed{by}"
-        + (f", {size(node.guest_overhead, up=True)} of it for each virtual machine" if node.guest_overhead else "")
+        + (f" (with {size(node.guest_overhead, up=True)} beside each virtual machine)" if overhead else "")
         + (f"; {size(node.memory_returning, up=True)} for guests of dead nodes" if node.memory_returning else "")
         + _left(
             size(_headroom(node.memory, node.memory_returning)),

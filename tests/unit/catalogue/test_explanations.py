@@ -48,8 +48,8 @@ class TestNodes:
         lines = words(seen, allocation=terms)
         assert "pve1 CPU: (16 threads - 500m) x 200 % = 31 vCPUs; 8 vCPUs committed by 2 guests; 23 vCPUs left" in lines
         assert (
-            "memory: (64 GiB - 6.41 GiB) x 150 % = 86.39 GiB; 16.25 GiB committed by 2 guests, "
-            "256 MiB of it for each virtual machine; 70.14 GiB left"
+            "memory: (64 GiB - 6.41 GiB) x 150 % = 86.39 GiB; 16.25 GiB committed by 2 guests "
+            "(with 256 MiB beside each virtual machine); 70.14 GiB left"
         ) in lines
         assert "a unit 1 vCPU, 1 GiB of memory and 256 MiB beside it, 1 GiB of disk" in lines
 
