@@ -128,7 +128,7 @@ class Lab:
 
 def fits(lab: Lab, unit: Unit, terms: Terms, placement: Mapping[str, int]) -> bool:
     """Whether so many units on each node fit at the same time, guests staying where they are."""
-    left = _left(lab, terms)
+    left = left_of(lab, terms)
     return all(units <= _room(left[name], unit) for name, units in placement.items() if units) and _disks_fit(
         lab, unit, placement
     )
@@ -136,7 +136,7 @@ def fits(lab: Lab, unit: Unit, terms: Terms, placement: Mapping[str, int]) -> bo
 
 def available(lab: Lab, unit: Unit, terms: Terms) -> int:
     """The largest number of units, by trying more and more; with failover, the least over all sets of nodes that may go down."""
-    left = _left(lab, terms)
+    left = left_of(lab, terms)
     best = _most(lab, unit, left)
     if terms.failover == 0 or not left:
         return best
@@ -152,7 +152,8 @@ Left = dict[str, list[int]]
 """By node: points of CPU, GiB, free cards; then the limits of one guest: threads and GiB of the machine."""
 
 
-def _left(lab: Lab, terms: Terms) -> Left:
+def left_of(lab: Lab, terms: Terms) -> Left:
+    """What the online machines have left, guests staying where they are."""
     left: Left = {}
     for one in lab.machines:
         if not one.online:
@@ -223,3 +224,45 @@ def _with_guests_moved(lab: Lab, left: Left, down: tuple[str, ...], terms: Terms
         else:
             return None
     return rest
+
+
+def mix_fits(lab: Lab, wanted: tuple[tuple[Unit, int], ...], terms: Terms) -> bool:
+    """Whether so many of each unit fit at the same time, now and with any `failover` nodes down: by trying every place for each in turn."""
+    left = left_of(lab, terms)
+    if not any(count for _, count in wanted):
+        return True
+    if terms.failover and terms.failover >= len(left):
+        return False
+    units = [unit for unit, count in wanted for _ in range(count)]
+    cases = [left, *(_with_guests_moved(lab, left, down, terms) for down in combinations(sorted(left), terms.failover))]
+    return all(case is not None and _arranged(lab, units, case) for case in cases)
+
+
+def _arranged(lab: Lab, units: list[Unit], left: Left) -> bool:
+    shelves = {(one.name, name): one.free for one in lab.stores for name in ([""] if one.shared else sorted(one.nodes))}
+    reached = {
+        name: [(one.name, "" if one.shared else name) for one in lab.stores if name in one.nodes] for name in left
+    }
+    tried = set()
+
+    def goes_on(rest: list[Unit]) -> bool:
+        now = (len(rest), *(tuple(own) for own in left.values()), *shelves.values())
+        if now in tried:
+            return False
+        tried.add(now)
+        if not rest:
+            return True
+        unit, *others = rest
+        for name, own in left.items():
+            for shelf in reached[name]:
+                if _room(own, unit) and shelves[shelf] >= unit.disk:
+                    for sign in (-1, 1):
+                        own[0] += sign * unit.cpu * 100
+                        own[1] += sign * unit.memory
+                        own[2] += sign * unit.cards
+                        shelves[shelf] += sign * unit.disk
+                        if sign == -1 and goes_on(others):
+                            return True
+        return False
+
+    return goes_on(units)

@@ -10,7 +10,7 @@ from proxmox_offerings.capacity.disks import Disks
 from proxmox_offerings.capacity.failover import Housing, Left
 from proxmox_offerings.capacity.flow import UNLIMITED, Flow, fill
 from proxmox_offerings.capacity.rooms import LeftOut, Room, Rooms
-from proxmox_offerings.inventory.snapshot import Card
+from proxmox_offerings.inventory.snapshot import Card, Node
 from proxmox_offerings.resources import Architecture, LimitingResource, Tier, Virtualization
 from proxmox_offerings.resources.globs import glob_matches
 
@@ -85,6 +85,14 @@ class Need:
         """How many more units fit on the room once no more than that is left of it."""
         return self._units(room, cpu=left.cpu, memory=left.memory, cards=left.cards)
 
+    def exceeds(self, node: Node) -> bool:
+        """Whether a single unit is larger than the machine, whatever is sold of it."""
+        return self.tier.cpu > (node.threads or 0) or self.memory > (node.memory or 0)
+
+    def models_on(self, node: Node) -> frozenset[str]:
+        """The models of cards there that a unit may be given."""
+        return frozenset(card.model for card in node.cards or () if card_matches(self.tier, card))
+
     def fit_empty(self, room: Room) -> Units:
         """How many would fit if nothing were committed."""
         cards = (
@@ -105,7 +113,7 @@ class Need:
             memory = 0
         gpus = UNLIMITED
         if tier.gpu is not None:
-            wanted = {card.model for card in node.cards or () if card_matches(tier, card)}
+            wanted = self.models_on(node)
             gpus = sum(count // tier.gpu.count for model, count in cards.items() if model in wanted)
         return gpus, max(0, memory) // self.memory_on(room), max(0, cpu) // self.points_on(room)
 

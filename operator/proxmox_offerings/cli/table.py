@@ -1,4 +1,4 @@
-"""Offerings as a table for eyes, with the columns of `kubectl get offerings` and the message below each tier that is not simply in stock."""
+"""Tables for eyes: Offerings, with the columns of `kubectl get offerings` and the message below each tier that is not simply in stock."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,9 +7,13 @@ HEADER = ("NAME", "VCPU", "MEMORY", "DISK", "GPU", "PRICE", "STOCK", "AVAILABLE"
 
 
 def render(offerings: Sequence[Mapping[str, Any]]) -> str:
-    """One line each, columns as wide as their widest cell."""
-    rows = [HEADER, *(_row(offering) for offering in offerings)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
+    """One line for each Offering."""
+    return columns([HEADER, *(_row(offering) for offering in offerings)])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the last one as it is."""
+    widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
     return "\n".join(
         "   ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
         for row in rows

@@ -98,6 +98,24 @@ def test_unreadable_input_is_answered_in_a_sentence(text: str, expected: str) ->
     assert "hunter2" not in err
 
 
+@pytest.mark.parametrize(
+    ("mix", "expected"),
+    [
+        pytest.param("small", "'small' is not TIER=UNITS; write for instance small=10,large=4", id="no number"),
+        pytest.param("small=1,", "'' is not TIER=UNITS", id="a comma too many"),
+        pytest.param("small=-1", "'small=-1' is not TIER=UNITS", id="negative"),
+        pytest.param("small=0", "units of small must be from 1 to 1000000", id="none"),
+        pytest.param("small=1,small=2", "small is named twice", id="twice"),
+        pytest.param("smal=1", "fra1: there is no tier smal; there are small and large", id="no such tier"),
+    ],
+)
+def test_mistaken_mix_is_answered_before_anything_is_read(mix: str, expected: str) -> None:
+    tiers = "  tiers: [{name: small, cpu: 1, memory: 1Gi, disk: 1Gi}, {name: large, cpu: 2, memory: 2Gi, disk: 2Gi}]\n"
+    code, out, err = run("preview", "-f", "-", "--mix", mix, stdin=HOST + tiers + SECRET)
+    assert (code, out) == (2, "")
+    assert expected in err
+
+
 def test_missing_file_is_named() -> None:
     code, _, err = run("preview", "-f", "no-such-file.yaml")
     assert code == 2
@@ -127,6 +145,33 @@ async def test_preview_explains_below_the_table_and_never_into_what_is_piped() -
     assert "\nstd-1: 45 fit; disk runs out first\n" in explanation
     assert [one["metadata"]["name"] for one in json.loads(piped[1])][:1] == ["garage-std-1"]
     assert explanation in piped[2]
+
+
+async def test_mix_is_answered_by_exit_code_and_placement() -> None:
+    """Derived tiers as well; a yes is 0 with a place for each unit, a no is 1 with as much as fits."""
+    async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
+        file = manifest(
+            name="garage",
+            namespace=None,
+            endpoints=simulated.endpoints,
+            ca_pem=simulated.ca_pem,
+            token_id=simulated.token_id,
+            token_secret=simulated.token_secret,
+        )
+
+        async def asked(mix: str, *options: str) -> tuple[int, str, str]:
+            return await asyncio.to_thread(run, "preview", "-f", "-", "--mix", mix, *options, stdin=file)
+
+        code, out, _ = await asked("std-1=2,std-2=1", "-o", "json")
+        said = json.loads(out)
+        assert (code, said["mix"], said["hosts"][0]["verdict"]) == (0, {"std-1": 2, "std-2": 1}, "Fits")
+        assert sum(one["units"] for one in said["hosts"][0]["placement"]) == 3
+        code, out, _ = await asked("std-1=1,std-2=100000")
+        assert code == 1
+        assert "garage: 1 std-1 and 100000 std-2 do not fit at the same time\n  std-2 alone: " in out
+        code, out, err = await asked("huge=1")
+        assert (code, out) == (2, "")
+        assert "garage: there is no tier huge; there are std-1, std-2" in err
 
 
 async def test_preview_prints_what_the_operator_would_apply() -> None:
