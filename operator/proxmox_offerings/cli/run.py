@@ -72,6 +72,43 @@ class Range(click.ParamType[Network]):
     help="Of /healthz, /readyz and /metrics; 0: any free one, -1: none.",
 )
 @click.option(
+    "--leader-elect/--no-leader-elect",
+    default=None,
+    help="Of several processes only one works, elected by a Lease; the others stand by. Default: in a pod, or with --leader-elect-namespace.",
+)
+@click.option("--leader-elect-namespace", metavar="NAME", help="Namespace of the Lease. Default: that of the pod.")
+@click.option(
+    "--leader-elect-name",
+    metavar="NAME",
+    default=DEFAULTS["leader_elect_name"],
+    show_default=True,
+    help="Name of the Lease; operators that serve different namespaces need different ones.",
+)
+@click.option(
+    "--leader-elect-lease-duration",
+    type=click.IntRange(1, 3600),
+    metavar="SECONDS",
+    default=DEFAULTS["leader_elect_lease_duration"],
+    show_default=True,
+    help="After the last sign of the leader, until another one takes over.",
+)
+@click.option(
+    "--leader-elect-renew-deadline",
+    type=float,
+    metavar="SECONDS",
+    default=DEFAULTS["leader_elect_renew_deadline"],
+    show_default=True,
+    help="After the last successful renewal, until the leader stops.",
+)
+@click.option(
+    "--leader-elect-retry-period",
+    type=float,
+    metavar="SECONDS",
+    default=DEFAULTS["leader_elect_retry_period"],
+    show_default=True,
+    help="Between two renewals.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["auto", "console", "json"]),
     default=DEFAULTS["log_format"],
@@ -95,4 +132,8 @@ def run(*, namespaces: tuple[str, ...], health_port: int, **options: Any) -> Non
     from proxmox_offerings.controller.operator import run as run_operator  # noqa: PLC0415 - see the package's docstring
 
     settings = Settings(namespaces=namespaces, health_port=None if health_port < 0 else health_port, **options)
+    try:
+        settings.check()
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
     sys.exit(asyncio.run(run_operator(settings)))

@@ -28,7 +28,28 @@ class Settings:
     """Where /healthz, /readyz and /metrics are served."""
     health_port: int | None = 8080
     """Port of the same; 0: any free one, told in the log. None: not served."""
+    leader_elect: bool | None = None
+    """Whether only one of several processes works, the others standing by. None: in a pod, or where `leader_elect_namespace` is given."""
+    leader_elect_namespace: str | None = None
+    """Namespace of the Lease by which one is elected. None: the pod's own."""
+    leader_elect_name: str = "proxmox-offerings"
+    """Name of the Lease. Operators that serve different namespaces need different ones."""
+    leader_elect_lease_duration: int = 15
+    """Seconds after the last sign of the leader until another one takes over."""
+    leader_elect_renew_deadline: float = 10.0
+    """Seconds after the last successful renewal until the leader stops; less than the lease duration."""
+    leader_elect_retry_period: float = 2.0
+    """Seconds between renewals; less than half of the deadline, so that one may fail."""
     log_format: LogFormat = "auto"
     """`json` for machines, `console` for people; `auto`: people if standard error is a terminal."""
     log_level: LogLevel = "info"
     """The least severe lines that are shown."""
+
+    def check(self) -> None:
+        """Raises ValueError, with what to do, if these do not go together."""
+        durations = (self.leader_elect_lease_duration, self.leader_elect_renew_deadline, self.leader_elect_retry_period)
+        if not durations[0] > durations[1] >= 2 * durations[2] > 0:
+            raise ValueError(
+                "the lease duration must be longer than the renew deadline, and that at least twice the retry period; "
+                f"these are {durations[0]} s, {durations[1]:g} s and {durations[2]:g} s"
+            )

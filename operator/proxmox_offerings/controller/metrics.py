@@ -58,6 +58,16 @@ class Metrics:
         self._depth.labels(name=CONTROLLER).set_function(depth)
         self._active.labels(controller=CONTROLLER).set_function(active)
 
+    def watch_leadership(self, name: str, leading: Callable[[], bool]) -> None:
+        """Tell whether this process leads, whenever metrics are read. `name` is the Lease's."""
+        master = Gauge(
+            "leader_election_master_status",
+            "1 if this process leads, 0 if it stands by.",
+            ("name",),
+            registry=self.registry,
+        )
+        master.labels(name=name).set_function(lambda: float(leading()))
+
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,7 +1,8 @@
 """The operator as a process: puts the parts together, starts them in order, and ends them in the opposite one.
 
-Order: credentials, health, the first full list, the workers, the watches. On SIGTERM the watches end first, then the work in hand is abandoned
-where it stands (every reconcile may be), then observers and connections are closed.
+Order: credentials, health, the first full list, the watches and, in the one process that is elected, the workers. The others stand by: they know all
+that exists, and neither read Proxmox nor write. On SIGTERM the watches end first, then the work in hand is abandoned where it stands (every reconcile
+may be), then the Lease is given back, then connections are closed.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import aiohttp
 import kopf
 import structlog
 
@@ -20,6 +22,7 @@ from proxmox_offerings.controller import logging, watch
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.controller.health import HealthServer
+from proxmox_offerings.controller.leader import Elector, Timing, own_identity
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.metrics import CONTROLLER, Metrics
 from proxmox_offerings.controller.publish import Publisher
@@ -30,6 +33,7 @@ from proxmox_offerings.controller.session import OpenObserver, Session
 from proxmox_offerings.kube.client import KubeClient
 from proxmox_offerings.kube.errors import KubeError
 from proxmox_offerings.kube.hosts import Hosts
+from proxmox_offerings.kube.lease import Lease, pod_namespace
 from proxmox_offerings.kube.objects import Ref
 from proxmox_offerings.kube.offerings import Offerings
 from proxmox_offerings.kube.secrets import Secrets
@@ -44,14 +48,23 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
     logging.configure(log_format=settings.log_format, log_level=settings.log_level)
     metrics = Metrics()
     try:
-        client = await KubeClient.connect(kubeconfig=settings.kubeconfig, counted=metrics.kube_call)
+        elector = await _candidate(settings, metrics)
+        client = await KubeClient.connect(
+            kubeconfig=settings.kubeconfig,
+            counted=metrics.kube_call,
+            guard=elector.require if elector is not None else lambda: None,
+        )
     except KubeError as problem:
         log.error("no access to the API server", problem=str(problem))  # noqa: TRY400 - the sentence says it all
+        return 1
+    except ValueError as problem:
+        log.error("settings do not go together", problem=str(problem))  # noqa: TRY400 - the sentence says it all
         return 1
     addresses = AddressPolicy(allow=settings.allow_endpoint_ranges, deny=settings.deny_endpoint_ranges)
     operator = Operator(
         settings,
         client=client,
+        elector=elector,
         metrics=metrics,
         open_observer=functools.partial(open_observer, addresses=addresses),
         make_plan=plan,
@@ -60,13 +73,37 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
     return await operator.run(stop)
 
 
+async def _candidate(settings: Settings, metrics: Metrics) -> Elector | None:
+    """What takes part in the election, with a connection of its own; None where there is none. Raises KubeError, ValueError."""
+    if settings.leader_elect is False:
+        return None
+    timing = Timing(
+        lease_duration=settings.leader_elect_lease_duration,
+        renew_deadline=settings.leader_elect_renew_deadline,
+        retry_period=settings.leader_elect_retry_period,
+    )
+    # Half of the deadline, so that one request which hangs does not cost the leadership.
+    timeout = aiohttp.ClientTimeout(total=timing.renew_deadline / 2)
+    client = await KubeClient.connect(kubeconfig=settings.kubeconfig, counted=metrics.kube_call, client_timeout=timeout)
+    namespace = settings.leader_elect_namespace or (pod_namespace() if client.in_pod else None)
+    if namespace is None:
+        await client.aclose()
+        if settings.leader_elect:
+            raise ValueError("outside of a pod say in which namespace the Lease is: --leader-elect-namespace")
+        return None
+    name = settings.leader_elect_name
+    elector = Elector(Lease(client, namespace=namespace, name=name), identity=own_identity(), timing=timing)
+    metrics.watch_leadership(name, lambda: elector.leading)
+    return elector
+
+
 def utc_now() -> datetime:
     """The wall clock."""
     return datetime.now(UTC)
 
 
 class Operator:
-    """All parts, put together. `client` is closed at the end."""
+    """All parts, put together. Without `elector` it always leads. `client` and `elector` are closed at the end."""
 
     def __init__(
         self,
@@ -77,16 +114,19 @@ class Operator:
         open_observer: OpenObserver,
         make_plan: MakePlan,
         unobserved: Unobserved,
+        elector: Elector | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._client = client
+        self._elector = elector
+        self._electing: asyncio.Task[None] | None = None
         self._metrics = metrics
         self._open_observer = open_observer
         self._secrets = Secrets(client)
         self._listed = False
         self._resyncing: asyncio.Task[None] | None = None
-        live = LiveObjects()
+        self._live = live = LiveObjects()
         hosts, offerings = Hosts(client), Offerings(client)
         self._reconciler = Reconciler(
             live=live,
@@ -148,25 +188,50 @@ class Operator:
         finally:
             await self._stop()
             await self._client.aclose()
+            if self._elector is not None:
+                await self._elector.aclose()
             # Ours and kopf's TLS connections are closed by callbacks; a loop that ends before leaves their sockets to the garbage collector.
             await asyncio.sleep(0.25)
 
     async def _start(self) -> None:
         await self._resync.until_listed()
         self._listed = True
-        self.queue.start()
+        if self._elector is None:
+            self._lead()
+        else:
+            self._electing = asyncio.create_task(self._elect(self._elector), name="leader election")
         self._resyncing = asyncio.create_task(self._resync.keep_listing(), name="resync")
 
     async def _stop(self) -> None:
         """End all that `_start` started. May be called again."""
-        if self._resyncing is not None:
-            self._resyncing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._resyncing
-        await self.queue.stop()
-        await self._reconciler.close()
+        for task in (self._electing, self._resyncing):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        await self._rest()
         if self._health is not None:
             await self._health.stop()
+
+    async def _elect(self, elector: Elector) -> None:
+        """Be a candidate until cancelled, whatever goes wrong: a process that stands by for ever would look well."""
+        while True:
+            try:
+                await elector.run(lead=self._lead, rest=self._rest)
+            except Exception:
+                log.exception("leader election failed")
+            await asyncio.sleep(self._settings.leader_elect_retry_period)
+
+    def _lead(self) -> None:
+        """Look at all hosts, and from now on at each that changes."""
+        for ref in self._live.hosts():
+            self.queue.add(ref)
+        self.queue.start()
+
+    async def _rest(self) -> None:
+        """Abandon all work, and forget what was seen of Proxmox: the next one who leads begins with reading."""
+        await self.queue.stop()
+        await self._reconciler.close()
 
     async def _reconcile(self, ref: Ref) -> Requeue:
         began = time.monotonic()

@@ -88,10 +88,11 @@ class WorkQueue(Generic[Key]):
         ]
 
     async def stop(self) -> None:
-        """Abandon all work where it stands, and wait until it is. Nothing is worked on afterwards."""
+        """Abandon all work where it stands, and wait until it is. Nothing is worked on afterwards, unless it is started again."""
         for timer in self._later.values():
             timer.cancel()
         self._later.clear()
+        self._again.clear()
         workers, self._workers = self._workers, []
         for worker in workers:
             worker.cancel()

@@ -29,20 +29,39 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 
 Counted = Callable[[str, str, str], None]
 """Told of each call: method, resource, and HTTP status or "error"."""
+Guard = Callable[[], None]
+"""Asked right before a request that changes something is sent; what it raises is raised, and nothing is sent (leader.Elector.require)."""
 
 
 class KubeClient:
     """Sends requests to one API server. Use `connect`; close with `aclose`."""
 
-    def __init__(self, configuration: Configuration, *, kubeconfig: str | None, counted: Counted) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        kubeconfig: str | None,
+        counted: Counted,
+        guard: Guard,
+        client_timeout: aiohttp.ClientTimeout,
+    ) -> None:
         self.configuration = configuration
+        self._guard = guard
+        self._timeout = client_timeout
         self._kubeconfig = kubeconfig
         self._counted = counted
         self._api = ApiClient(configuration)
         self._free = asyncio.Semaphore(IN_FLIGHT)
 
     @classmethod
-    async def connect(cls, *, kubeconfig: str | None = None, counted: Counted = lambda *_: None) -> Self:
+    async def connect(
+        cls,
+        *,
+        kubeconfig: str | None = None,
+        counted: Counted = lambda *_: None,
+        guard: Guard = lambda: None,
+        client_timeout: aiohttp.ClientTimeout = TIMEOUT,
+    ) -> Self:
         """Read who and where we are; nothing is sent yet.
 
         The first that is there: `kubeconfig`, the environment's KUBECONFIG, the account of the pod, ~/.kube/config (the order of controller-runtime).
@@ -56,7 +75,12 @@ class KubeClient:
         configuration.client_session_kwargs = {"trust_env": False}
         await _load(configuration, found)
         configuration.proxy = configuration.proxy or _proxy_of_environment(configuration.host)
-        return cls(configuration, kubeconfig=found, counted=counted)
+        return cls(configuration, kubeconfig=found, counted=counted, guard=guard, client_timeout=client_timeout)
+
+    @property
+    def in_pod(self) -> bool:
+        """Whether we are the account of the pod that we run in."""
+        return self._kubeconfig is None
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -112,22 +136,26 @@ class KubeClient:
         }
         try:
             await self._authenticate(headers)
+            if method != "GET":
+                self._guard()
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
-                method, url, headers=headers, body=body, _request_timeout=TIMEOUT
+                method, url, headers=headers, body=body, _request_timeout=self._timeout
             )
             return answer.status, await answer.read()
         except TimeoutError:
             self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
-            raise Unavailable(f"the API server did not answer within {TIMEOUT.total:.0f} s") from None
+            raise Unavailable(f"the API server did not answer within {self._timeout.total:.0f} s") from None
         except (aiohttp.ClientError, OSError) as problem:
             self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
             raise Unavailable(f"the API server was not reached ({type(problem).__name__})") from problem
 
 
 @contextlib.asynccontextmanager
-async def connected(*, kubeconfig: str | None = None, counted: Counted = lambda *_: None) -> AsyncIterator[KubeClient]:
+async def connected(
+    *, kubeconfig: str | None = None, counted: Counted = lambda *_: None, guard: Guard = lambda: None
+) -> AsyncIterator[KubeClient]:
     """A client for a block. Raises KubeError."""
-    client = await KubeClient.connect(kubeconfig=kubeconfig, counted=counted)
+    client = await KubeClient.connect(kubeconfig=kubeconfig, counted=counted, guard=guard)
     try:
         yield client
     finally:

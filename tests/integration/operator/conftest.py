@@ -1,13 +1,16 @@
 """A running operator for each test, over fake clusters and the real API server."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from integration.operator.harness import Clock, Clusters, Kube, OperatorThread
-from support.controlplane import Cluster
+from support.controlplane import ROOT, Cluster
 
+ACCOUNT = "system:serviceaccount:proxmox-offerings:proxmox-offerings"
 Start = Callable[[], OperatorThread]
 
 
@@ -38,3 +41,12 @@ def start(control_plane: Cluster, namespace: str, clusters: Clusters) -> Iterato
 
     yield start_one
     assert [operator.stop() for operator in running] == [0] * len(running)
+
+
+@pytest.fixture
+def account(control_plane: Cluster, namespace: str) -> Path:
+    """A kubeconfig of the operator's account, with no rights but those that the manifests grant: its own namespace is that of the test."""
+    for document in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text(encoding="utf-8")):
+        if document["kind"] != "ServiceAccount":
+            control_plane.kubectl_run("apply", "-n", namespace, "-f", "-", input=json.dumps(document))
+    return control_plane.user_kubeconfig(ACCOUNT)

@@ -1,12 +1,18 @@
-"""The operator in this process, on an event loop and thread of its own, over clusters that tests change under its eyes."""
+"""The operator in this process, over clusters that tests change under its eyes, and as a process of its own; and what people see of it."""
 
 import asyncio
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -230,3 +236,73 @@ class Kube:
         hosts = self.cluster.api("GET", f"{self._group}/proxmoxhosts")["items"]
         objects = [*hosts, *self.offerings().values()]
         return {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in objects}
+
+
+SIMULATORS = ("--allow-endpoint-range", "127.0.0.0/8")
+"""They listen on the loopback address, which the operator does not connect to by itself."""
+
+
+class Process:
+    """`proxmox-offerings run`."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        namespace: str,
+        log: Path,
+        *,
+        flags: Sequence[str] = (),
+        reach: Sequence[str] = SIMULATORS,
+    ) -> None:
+        self.log = log
+        flags = ["--namespace", namespace, "--health-address", "127.0.0.1", "--health-port", "0", *reach, *flags]
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "error::ResourceWarning", "-m", "proxmox_offerings", "run", *flags],
+                env=os.environ | {"KUBECONFIG": str(kubeconfig), "PROXMOX_OFFERINGS_LOG_FORMAT": "json"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def port(self) -> int:
+        found = eventually(lambda: re.search(r'"port": (\d+)', self.log.read_text(encoding="utf-8")))
+        return int(found[1])
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode()
+
+    def metric(self, name: str) -> float:
+        """The sum of all samples of `name`, with labels as far as given: `name{label="value"`."""
+        lines = self.get("/metrics")[1].splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{re.escape(name)}\W", line))
+
+    def writes(self) -> float:
+        """How many requests it sent that could change our objects."""
+        lines = self.get("/metrics")[1].splitlines()
+        found = (re.match(r'rest_client_requests_total\{.*method="(PATCH|DELETE)".*\} (.*)', line) for line in lines)
+        return sum(float(sample[2]) for sample in found if sample)
+
+    def send(self, sent: signal.Signals) -> None:
+        self._process.send_signal(sent)
+
+    def wait(self) -> int:
+        return self._process.wait(15)
+
+    def end(self, sent: signal.Signals = signal.SIGTERM, *, within: float = 10) -> int:
+        if self._process.poll() is None:
+            self._process.send_signal(sent)
+        try:
+            return self._process.wait(within)
+        finally:
+            self.destroy()
+
+    def destroy(self) -> None:
+        """End it, whatever it does and whether it was paused."""
+        self._process.kill()
+        self._process.wait()

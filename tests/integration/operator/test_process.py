@@ -2,85 +2,22 @@
 
 import asyncio
 import json
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from integration.operator.conftest import Start
-from integration.operator.harness import Clusters, Kube, eventually
+from integration.operator.harness import Clusters, Kube, Process, eventually
 from integration.operator.test_publishing import selling
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
 from support.controlplane import ROOT, Cluster
-
-SIMULATORS = ("--allow-endpoint-range", "127.0.0.0/8")
-"""They listen on the loopback address, which the operator does not connect to by itself."""
-ACCOUNT = "system:serviceaccount:proxmox-offerings:proxmox-offerings"
-
-
-@pytest.fixture
-def account(control_plane: Cluster) -> Path:
-    """A kubeconfig of the operator's account, with no rights but those that the manifests grant."""
-    rights = [
-        document
-        for document in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text(encoding="utf-8"))
-        if document["kind"].startswith("ClusterRole")
-    ]
-    for document in rights:
-        control_plane.kubectl_run("apply", "-f", "-", input=json.dumps(document))
-    return control_plane.user_kubeconfig(ACCOUNT)
-
-
-class Process:
-    """`proxmox-offerings run`."""
-
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path, *, reach: Sequence[str] = SIMULATORS) -> None:
-        self.log = log
-        flags = ["--namespace", namespace, "--health-address", "127.0.0.1", "--health-port", "0", *reach]
-        with log.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, "-W", "error::ResourceWarning", "-m", "proxmox_offerings", "run", *flags],
-                env=os.environ | {"KUBECONFIG": str(kubeconfig), "PROXMOX_OFFERINGS_LOG_FORMAT": "json"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-            )
-
-    def port(self) -> int:
-        found = eventually(lambda: re.search(r'"port": (\d+)', self.log.read_text(encoding="utf-8")))
-        return int(found[1])
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                return refusal.code, refusal.read().decode()
-
-    def wait(self) -> int:
-        return self._process.wait(15)
-
-    def end(self, sent: signal.Signals = signal.SIGTERM, *, within: float = 10) -> int:
-        if self._process.poll() is None:
-            self._process.send_signal(sent)
-        try:
-            return self._process.wait(within)
-        finally:
-            self._process.kill()
-            self._process.wait()
 
 
 @pytest.fixture
@@ -104,9 +41,17 @@ def test_the_manifests_grant_what_is_needed(kube: Kube, clusters: Clusters, acco
 def test_the_manifests_are_accepted_as_a_whole(control_plane: Cluster) -> None:
     rendered = control_plane.kubectl_run("kustomize", ROOT / "manifests").stdout
     kinds = {document["kind"] for document in yaml.safe_load_all(rendered)}
-    assert kinds == {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Deployment"}
+    assert kinds == {
+        "Namespace",
+        "ServiceAccount",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
+        "Deployment",
+    }
     for document in yaml.safe_load_all(rendered):
-        if document["kind"] in ("Deployment", "ClusterRole"):
+        if document["kind"] in ("Deployment", "ClusterRole", "Role"):
             document["metadata"].pop("namespace", None)
             # Only the namespace of the deployed operator is not there.
             control_plane.kubectl_run(

@@ -184,6 +184,25 @@ def test_nothing_is_worked_on_after_stop() -> None:
     assert run(main()) == [("a", 0.0)]
 
 
+def test_a_queue_that_was_stopped_begins_anew() -> None:
+    """Leadership comes back: what was abandoned is only done if it is added again, and what waited is done."""
+
+    async def main() -> Moments:
+        worked = Worked(lasts=5)
+        queue = WorkQueue(worked.work, concurrency=1, failed=worked.failed)
+        queue.start()
+        for key in "aab":
+            queue.add(key)
+        await asyncio.sleep(1)
+        queue.add("a")
+        await queue.stop()
+        queue.start()
+        await asyncio.sleep(60)
+        return worked.began
+
+    assert run(main()) == [("a", 0.0), ("b", 1.0)]
+
+
 def test_delays_are_bounded_and_differ() -> None:
     backoff = Backoff(rng=random.Random(1))
     delays = [backoff.next() for _ in range(100)]

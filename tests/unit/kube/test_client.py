@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from proxmox_offerings.kube import errors
-from proxmox_offerings.kube.client import KubeClient, path_of
+from proxmox_offerings.kube.client import KubeClient, connected, path_of
 from proxmox_offerings.kube.secrets import Secrets
 from proxmox_offerings.proxmox.errors import CredentialsMissing
 
@@ -122,6 +122,21 @@ async def test_the_token_is_sent_and_asked_for_again_when_refused(api: ApiServer
         await client.request("GET", "/api/v1/namespaces/default/secrets/x")
     assert [request.headers["Authorization"] for request in api.seen] == [f"Bearer {TOKEN}"] * 2
     assert TOKEN not in str(raised.value) + repr(client)
+
+
+async def test_what_the_guard_forbids_is_not_sent_and_reading_is_not_its_business(
+    api: ApiServer, client: KubeClient
+) -> None:
+    def forbid() -> None:
+        raise errors.NotLeading("not leading")
+
+    path = "/apis/proxmox-offerings.io/v1alpha1/namespaces/default/offerings/x"
+    async with connected(kubeconfig=str(api.directory / "kubeconfig"), guard=forbid) as guarded:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(errors.NotLeading):
+                await guarded.request(method, path, body={})
+        await guarded.request("GET", path)
+    assert [request.method for request in api.seen] == ["GET"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../../secrets/x", "a?watch=1", "a%2fb", "a b"])
