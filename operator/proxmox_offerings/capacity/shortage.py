@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import islice
 
 from proxmox_offerings.capacity.disks import Disks
-from proxmox_offerings.capacity.failover import housing_of
+from proxmox_offerings.capacity.failover import Housing, housing_of
 from proxmox_offerings.capacity.fit import NODE_RESOURCES, Case, Fit, Need, card_matches, fit_of
 from proxmox_offerings.capacity.flow import Flow
 from proxmox_offerings.capacity.rooms import Room, Rooms
@@ -52,7 +52,7 @@ class Stranded:
     disk: Mapping[str, int] = field(default_factory=dict)
 
 
-def shortage_of(tier: Tier, fit: Fit, *, rooms: Rooms, policy: Policy) -> Shortage | None:
+def shortage_of(tier: Tier, fit: Fit, *, rooms: Rooms, housing: Housing, policy: Policy) -> Shortage | None:
     """The least that would have to become free for one more unit, tried out; None where no one place would make room for it.
 
     What guests could give back comes first, then what is least in shares of a unit. Only nodes count that could carry a unit if they
@@ -60,7 +60,6 @@ def shortage_of(tier: Tier, fit: Fit, *, rooms: Rooms, policy: Policy) -> Shorta
     kept for failover, or guests return from dead ones, freeing something may move those guests, so that each candidate is counted
     anew.
     """
-    housing = housing_of(rooms, policy)
     if fit.layout is None or housing.at_risk is not None:
         return None
     need, now = Need.of(tier), housing.now

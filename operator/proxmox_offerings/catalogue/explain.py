@@ -279,7 +279,9 @@ def _tier(tier: Tier, fit: Fit, *, counted: Count) -> TierAccount:
         blind=fit.blind,
         disks=_disks(fit, need=need, shelves=counted.shelves),
         refused=_refused(DiskUse.of(tier), counted.shelves),
-        shortage=None if capped else shortage_of(tier, fit, rooms=counted.rooms, policy=policy),
+        shortage=None
+        if capped
+        else shortage_of(tier, fit, rooms=counted.rooms, housing=counted.housing, policy=policy),
         stranded=stranded_of(tier, fit, rooms=now),
     )
 

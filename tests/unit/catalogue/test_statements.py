@@ -97,6 +97,12 @@ class TestSentences:
             "not counted: pve3 is offline"
         )
 
+    def test_of_nodes_that_decide_alike_the_first_is_named(self) -> None:
+        nodes = [node("pve1", threads=4), node("pve2", threads=4)]
+        assert self.sentence(*nodes, spec={"allocation": {"failoverNodes": 1}}) == (
+            "4 fit: 4 on pve1; the rest is kept in case pve1 goes down"
+        )
+
     def test_for_whom_the_rest_is_kept(self) -> None:
         nodes = [node("pve1", threads=2), node("pve2", threads=6)]
         spec = {"allocation": {"failoverNodes": 1}}
