@@ -14,12 +14,13 @@ from typing import Any, Final
 from tools.kube.build import BuildError
 from tools.kube.controlplane import StartError
 
-from benchmarks import publishing, refresh, size, steady
+from benchmarks import planning, publishing, refresh, size, steady
 from benchmarks.figures import Result, table
 from benchmarks.workplace import BenchmarkFailed, Workplace, progress
 
 BENCHMARKS: Final[Mapping[str, Callable[[Workplace], Coroutine[Any, Any, Result]]]] = {
     "refresh": refresh.run,
+    "planning": planning.run,
     "publishing": publishing.run,
     "memory": size.run,
     "steady": steady.run,
@@ -28,6 +29,7 @@ HELP: Final = """\
 Measure how fast and how large the operator is.
 
   refresh     one turn of the fast loop on 32 nodes and 5,000 guests, beside fetching the same bytes and json.loads
+  planning    the snapshot and the plan of 20 tiers, beside parsing the answers they are made from; growth; failover reserve
   publishing  1,000 Offerings from cold, beside the same server-side applies sent without any thought
   memory      the operator with 50 hosts x 20 tiers; its start
   steady      what is written to Kubernetes while nothing changes

@@ -13,14 +13,13 @@ from typing import Final
 
 import httpx
 
+from benchmarks.answers import PARSERS
 from benchmarks.figures import Figure, Goal, Result
 from benchmarks.observing import host_of, token_of
 from benchmarks.samples import Samples
 from benchmarks.workplace import Workplace, progress
 from proxmox_offerings.catalogue.plan import plan
 from proxmox_offerings.observation.connect import open_observer
-from proxmox_offerings.proxmox.parse import cluster as cluster_answers
-from proxmox_offerings.proxmox.parse.resources import resources
 from proxmox_offerings.proxmox.tls import TLSPolicy
 from proxmox_offerings.proxmox.transport import DEFAULT_BOUNDS, Transport, https_transport
 from proxmox_offerings.simulator.control import Control
@@ -28,12 +27,6 @@ from proxmox_offerings.simulator.statefiles import State
 
 NODES, GUESTS = 32, 5000
 TURNS: Final = 20
-PARSERS: Final = {
-    "/cluster/status": cluster_answers.cluster_status,
-    "/cluster/resources": resources,
-    "/cluster/ha/status/manager_status": cluster_answers.manager_status,
-}
-"""The calls of the fast loop."""
 GOAL: Final = Goal(relation="<=", value=3)
 
 

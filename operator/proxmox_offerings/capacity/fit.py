@@ -156,7 +156,7 @@ def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
     case = Case.of(units, need=need, disks=disks)
     placed, flow = case.fill()
     fitting = sum(placed.values())
-    spare = kept_of(need, counted, housing=housing, disks=disks)
+    spare = kept_of(need, case, housing=housing)
     kept = UNLIMITED if spare is None else spare.units
     cap = UNLIMITED if tier.max_units is None else tier.max_units
     available = min(fitting, kept, cap)
@@ -256,19 +256,17 @@ class Kept(NamedTuple):
     down: tuple[str, ...]
 
 
-def kept_of(need: Need, counted: Collection[str], *, housing: Housing, disks: Disks) -> Kept | None:
-    """The least that still fits on the rest, over all sets of nodes that may go down together; None where none may."""
+def kept_of(need: Need, case: Case, *, housing: Housing) -> Kept | None:
+    """Of what fits in `case` now the least that still fits on the rest, over all sets of nodes that may go down together; None where none may."""
     if housing.at_risk is not None:
         return Kept(units=0, down=())
-    now = {name: min(need.fit(housing.now[name])) for name in counted}
-    backings = need.disks(disks)
     least: Kept | None = None
     for down, changed in housing.after:
-        room = {name: units for name, units in now.items() if name not in down}
+        room = {name: units for name, units in case.room.items() if name not in down}
         for name, left in changed.items():
             if room.get(name):  # whoever takes guests has no more room than before
                 room[name] = min(need.fit_left(housing.now[name], left))
-        placed, _ = fill(room=room, reach=disks.reach, backings=backings)
+        placed, _ = fill(room=room, reach=case.reach, backings=case.backings)
         units = sum(placed.values())
         if least is None or units < least.units:
             least = Kept(units=units, down=down)

@@ -27,6 +27,13 @@ class Flow:
     def place(self, node: str, most: int) -> int:
         """Put up to `most` units on the node, moving other units' disks between backings where that makes room; how many it took."""
         placed = 0
+        # As long as there is room in reach, the chains below would be of one link each.
+        for backing in self.reach.get(node, ()):
+            units = min(most - placed, self.left[backing])
+            if units > 0:
+                self.left[backing] -= units
+                self.on[backing][node] = self.on[backing].get(node, 0) + units
+                placed += units
         while placed < most:
             path = self._path(node)
             if path is None:
@@ -110,6 +117,6 @@ def fill(
     placed: dict[str, int] = {}
     total = 0
     for node, units in room.items():
-        placed[node] = flow.place(node, min(units, most - total))
+        placed[node] = flow.place(node, min(units, most - total)) if units else 0
         total += placed[node]
     return placed, flow

@@ -125,7 +125,7 @@ def rooms_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> Rooms:
     migrating: list[GuestRow] = []
     for guest in counted(snapshot.guests, policy):
         guests[guest.node].append(guest)
-        if guest.lock == "migrate" or guest.hastate in MOVED_BY_HA:
+        if guest.lock == "migrate" or (guest.hastate and guest.hastate in MOVED_BY_HA):
             migrating.append(guest)
     rooms = {}
     travellers = [

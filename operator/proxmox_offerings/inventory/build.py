@@ -75,18 +75,20 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
     require_rights(slow.permissions)
     if not fast.resources.nodes:
         raise CallFailed("the cluster lists no node, not even the one that answered")
-    guests = tuple(
-        guest for guest in fast.resources.guests if not _is_template(guest, configs=configs, remembered=remembered)
-    )
+    guests: list[GuestRow] = []
     guests_of: dict[str, list[GuestRow]] = defaultdict(list)
-    for guest in guests:
+    last_known = {}
+    for guest in fast.resources.guests:
+        if guest.template:
+            continue
+        if guest.maxmem is None or guest.maxcpu is None:
+            if _was_template(guest, configs=configs, remembered=remembered):
+                continue
+            if guest.vmid in remembered.sizes:
+                last_known[guest.vmid] = remembered.sizes[guest.vmid]
+        guests.append(guest)
         guests_of[guest.node].append(guest)
     nodes = nodes_of(fast=fast, slow=slow, configs=configs, guests_of=guests_of)
-    last_known = {
-        guest.vmid: remembered.sizes[guest.vmid]
-        for guest in guests
-        if _unsized(guest) and guest.vmid in remembered.sizes
-    }
     places = places_of(
         fast=fast,
         slow=slow,
@@ -99,7 +101,7 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
         cluster_name=fast.cluster.name,
         endpoint=fast.endpoint,
         nodes=nodes,
-        guests=guests,
+        guests=tuple(guests),
         configs=configs,
         last_known=last_known,
         card_needs=card_needs_of(nodes=nodes, slow=slow, configs=configs, guests_of=guests_of, remembered=remembered),
@@ -115,12 +117,8 @@ def _unsized(guest: GuestRow) -> bool:
     return guest.maxcpu is None or guest.maxmem is None
 
 
-def _is_template(guest: GuestRow, *, configs: Configs, remembered: Remembered) -> bool:
+def _was_template(guest: GuestRow, *, configs: Configs, remembered: Remembered) -> bool:
     """A template loses its mark with its size when its node is not heard of for 300 s (proxmox-api.md, fact 3)."""
-    if guest.template:
-        return True
-    if not _unsized(guest):
-        return False
     read = configs.get(guest.vmid)
     if read is not None:
         return any(config.template for config in read)

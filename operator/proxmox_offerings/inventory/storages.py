@@ -1,7 +1,7 @@
 """Storages as seen: one place for each storage id on each node, with the bytes behind it, and how much of them is free."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from proxmox_offerings.inventory.backings import (
     NETWORK_PLUGINS,
@@ -60,7 +60,7 @@ def places_of(
 
 
 def provisioned_of(
-    *, rows: Iterable[GuestRow], configs: Configs, places: Iterable[StoragePlace]
+    *, rows: Sequence[GuestRow], configs: Configs, places: Iterable[StoragePlace]
 ) -> dict[str, int | None]:
     """Bytes configured on each backing by all guests, templates included; None where a guest whose configuration is unread may have more.
 
@@ -76,15 +76,12 @@ def provisioned_of(
         else:
             local_of[place.node].add(place.backing)
     total = dict.fromkeys(backings.values(), 0)
-    unread: set[str] = set()
-    for row in rows:
-        read = configs.get(row.vmid)
-        if read is None:
-            unread.add(row.node)
-            continue
+    known = {vmid: read for vmid, read in configs.items() if read is not None}
+    unread = {row.node for row in rows if row.vmid not in known}
+    for row in [row for row in rows if row.vmid in known]:
         # Current and pending may both name a volume; the larger size is the one that it has, or will have.
         sizes: dict[str, int] = {}
-        for config in read:
+        for config in known[row.vmid]:
             for volid, size in (config.volume_sizes or {}).items():
                 sizes[volid] = max(size or 0, sizes.get(volid, 0))
         for volid, size in sizes.items():

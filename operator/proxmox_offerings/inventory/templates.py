@@ -4,6 +4,7 @@ used.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from operator import attrgetter
 
 from proxmox_offerings.inventory.gathered import Configs, Fast, Remembered, Slow
 from proxmox_offerings.inventory.snapshot import StoragePlace, Template
@@ -24,7 +25,8 @@ def templates_of(
             if place.shared:
                 shared.add(place.storage)
     found = []
-    for guest in sorted(fast.resources.guests, key=lambda guest: guest.vmid):
+    may_be = [guest for guest in fast.resources.guests if guest.template or guest.maxmem is None]
+    for guest in sorted(may_be, key=attrgetter("vmid")):
         # Only a row that lost its marks speaks for what was seen before: a number may have been given to another guest since.
         seen = remembered.sizes.get(guest.vmid) if guest.maxmem is None and not guest.template else guest
         if seen is not None and seen.template:

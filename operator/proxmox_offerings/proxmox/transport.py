@@ -198,7 +198,7 @@ class Transport:
         result = "cancelled"
         try:
             body = await self._fetch(endpoint, call)
-            data = _data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}")
+            data = data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}")
             result = "200"
         except CallFailed as failure:
             result = str(failure.status or "unreadable")
@@ -368,7 +368,7 @@ async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
     return b"".join(parts)
 
 
-def _data_of(body: bytes, *, most: int, what: str) -> object:
+def data_of(body: bytes, *, most: int, what: str) -> object:
     # Each value but the first comes after one of these; a body that is too short for that many need not be counted.
     if len(body) > most and sum(map(body.count, (b",", b"[", b"{"))) > most:
         raise CallFailed(f"{what} with more than {most} values")

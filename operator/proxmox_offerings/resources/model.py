@@ -48,7 +48,8 @@ class Model(BaseModel):
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Self:
-        refuse_broken(self.RULES, self)
+        if self.RULES:
+            refuse_broken(self.RULES, self)
         return self
 
     @classmethod

@@ -19,6 +19,8 @@ class Selector(Model):
 
     def matches(self, name: str) -> bool:
         """Whether `name` is chosen."""
+        if not self.exclude and "*" in self.include:
+            return True
         return any(glob_matches(glob, name) for glob in self.include) and not any(
             glob_matches(glob, name) for glob in self.exclude
         )
