@@ -200,14 +200,16 @@ class TestThreeNodesOfNine:
         assert snapshot.missing_privileges == ()
 
     async def test_guest_under_way_counts_wherever_it_may_arrive(self, recordings: Path) -> None:
-        """9301 (1 vCPU, 256 MiB) is listed on pve3 with "lock": "migrate"; 9302, the same size, is on pve2 without a lock."""
+        """9301 (1 vCPU, 256 MiB) is listed on pve3 with "lock": "migrate"; 9302, the same size, is on pve2 without a lock, but HA says that
+        it moves it ("hastate": "migrate"). Nobody recorded where to, so both count on all three.
+        """
         snapshot = await self.snapshot(
             recordings,
             guests="TestResourceAffinityPlacement__cluster_resources_type=vm__4.json",
             version="TestResourceAffinityPlacement__version.json",
         )
         size = 256 * 2**20
-        assert committed(snapshot) == {"pve": ("1", size), "pve2-dogfood": ("2", 2 * size), "pve3-dogfood": ("1", size)}
+        assert committed(snapshot) == dict.fromkeys(("pve", "pve2-dogfood", "pve3-dogfood"), ("2", 2 * size))
 
     async def test_new_guests_without_a_size_are_asked_for_it(self, recordings: Path) -> None:
         """9.2.2, seconds after 9301 and 9302 were made on pve: `unknown`, without a size. Their configurations, stated: 1 core, 256 MiB."""
