@@ -15,7 +15,7 @@ from proxmox_offerings.catalogue.count import count
 from proxmox_offerings.catalogue.explain import Explanation, explain
 from proxmox_offerings.catalogue.plan import Plan, PlannedOffering, plan
 from proxmox_offerings.inventory.build import remember, snapshot_of
-from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
+from proxmox_offerings.inventory.gathered import Configs, Fast, MdevReading, NodeReading, Remembered, Slow
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.proxmox.answers import (
     ClusterStatus,
@@ -24,6 +24,7 @@ from proxmox_offerings.proxmox.answers import (
     GuestKind,
     GuestRow,
     ManagerStatus,
+    MdevType,
     NetworkInterface,
     NodeRow,
     NodeStatus,
@@ -82,6 +83,7 @@ def node(
     model: str = "AMD EPYC 7543 32-Core Processor",
     bridges: Iterable[str] = ("vmbr0",),
     pci: Sequence[PciDevice] | None = (),
+    mdevs: Mapping[str, MdevReading] | None = None,
     disks: Sequence[Disk] | None = (Disk(device="/dev/nvme0n1", type="nvme"),),
     disks_behind: Mapping[str, tuple[str, ...]] | None = None,
     volumes: Mapping[str, tuple[Volume, ...] | None] | None = None,
@@ -112,6 +114,7 @@ def node(
             if bridges_unread
             else tuple(NetworkInterface(name=bridge, type="bridge", active=True) for bridge in bridges),
             pci=None if pci is None else tuple(pci),
+            mdevs=mdevs or {},
             disks=None if disks is None else tuple(disks),
             disks_behind=disks_behind,
             volumes=volumes or {},
@@ -368,6 +371,21 @@ def cards(count: int, **rest: Any) -> tuple[PciDevice, ...]:
 def mapping(name: str, *entries: tuple[str, str]) -> PciMapping:
     """A PCI mapping of (node, path) entries; ";" joins paths that one use takes together."""
     return PciMapping(id=name, entries=tuple(PciMappingEntry(node=at, paths=tuple(p.split(";"))) for at, p in entries))
+
+
+def t4s(count: int, **rest: Any) -> tuple[PciDevice, ...]:
+    """`count` Tesla T4 under NVIDIA's vGPU driver, in slots 0000:01:00, 0000:02:00, ..."""
+    return cards(count, **{"device": "1eb8", "name": "TU104GL [Tesla T4]", "mdev": True, **rest})
+
+
+def handing_out(*types: MdevType, running: Iterable[int] = ()) -> MdevReading:
+    """What one function hands out, asked while these guests ran."""
+    return MdevReading(types=types, running=frozenset(running))
+
+
+def mdev(kind: str = "nvidia-230", available: int = 16, **rest: Any) -> MdevType:
+    """One type of mediated device."""
+    return MdevType(type=kind, available=available, **rest)
 
 
 PLAIN_TERMS: Mapping[str, Mapping[str, Any]] = {

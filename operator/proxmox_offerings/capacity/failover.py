@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations, groupby
 from typing import NamedTuple
 
-from proxmox_offerings.capacity.rooms import Resident, Room, Rooms, cards_left
+from proxmox_offerings.capacity.gpus import devices_left
+from proxmox_offerings.capacity.rooms import Resident, Room, Rooms
 from proxmox_offerings.resources import Allocation as Policy
 
 
@@ -178,7 +179,7 @@ class _Movers:
                     housed = min(housed, *(free.get(model, 0) // count for model, count in needs.cards.items()))
                     if not housed:
                         continue
-                    cards[name] = cards_left(free, {model: count * housed for model, count in needs.cards.items()})
+                    cards[name] = devices_left(free, {model: count * housed for model, count in needs.cards.items()})
                 cpu[name] -= points * housed
                 memory[name] -= size * housed
                 changed.add(name)

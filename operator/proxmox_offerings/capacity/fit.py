@@ -1,18 +1,17 @@
 """How many more units of one tier fit right now, where, and what runs out first. Rules: capacity.md 1 and 6."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from proxmox_offerings.capacity import gpus
 from proxmox_offerings.capacity.costs import points_of_vcpu
 from proxmox_offerings.capacity.disks import Disks
 from proxmox_offerings.capacity.failover import Housing, Left
 from proxmox_offerings.capacity.flow import UNLIMITED, Flow, fill
 from proxmox_offerings.capacity.rooms import LeftOut, Room, Rooms
-from proxmox_offerings.inventory.snapshot import Card, Node
+from proxmox_offerings.inventory.snapshot import Node
 from proxmox_offerings.resources import Architecture, LimitingResource, Tier, Virtualization
-from proxmox_offerings.resources.globs import glob_matches
 
 NODE_RESOURCES = (LimitingResource.GPU, LimitingResource.MEMORY, LimitingResource.CPU)
 RESOURCES = (*NODE_RESOURCES, LimitingResource.DISK)
@@ -89,15 +88,9 @@ class Need:
         """Whether a single unit is larger than the machine, whatever is sold of it."""
         return self.tier.cpu > (node.threads or 0) or self.memory > (node.memory or 0)
 
-    def models_on(self, node: Node) -> frozenset[str]:
-        """The models of cards there that a unit may be given."""
-        return frozenset(card.model for card in node.cards or () if card_matches(self.tier, card))
-
     def fit_empty(self, room: Room) -> Units:
         """How many would fit if nothing were committed."""
-        cards = (
-            Counter(card.model for card in room.node.cards or () if card.unsellable is None) if self.tier.gpu else {}
-        )
+        cards = gpus.devices_if_empty(room.node) if self.tier.gpu else {}
         return self._units(room, cpu=room.cpu.capacity, memory=room.memory.capacity, cards=cards)
 
     def disks(self, disks: Disks) -> dict[str, int]:
@@ -111,21 +104,8 @@ class Need:
             cpu = 0
         if self.memory > (node.memory or 0):
             memory = 0
-        gpus = UNLIMITED
-        if tier.gpu is not None:
-            wanted = self.models_on(node)
-            gpus = sum(count // tier.gpu.count for model, count in cards.items() if model in wanted)
-        return gpus, max(0, memory) // self.memory_on(room), max(0, cpu) // self.points_on(room)
-
-
-def card_matches(tier: Tier, card: Card) -> bool:
-    """Whether the tier takes this card: no `models` take any; globs match the device name or "vendor:device", whatever the case."""
-    if tier.gpu is None:
-        return False
-    names = [card.model, *([card.name] if card.name else [])]
-    return not tier.gpu.models or any(
-        glob_matches(glob, name, ignore_case=True) for glob in tier.gpu.models for name in names
-    )
+        with_gpu = UNLIMITED if tier.gpu is None else gpus.units_of(tier, node, cards)
+        return with_gpu, max(0, memory) // self.memory_on(room), max(0, cpu) // self.points_on(room)
 
 
 def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
@@ -314,9 +294,7 @@ def _unseen(tier: Tier, room: Room, *, disks: Disks, needs_hvm: bool) -> str | N
         return "HardwareUnread"
     if node.name in disks.unread:
         return "StoragesUnread"
-    if tier.gpu is not None and (node.cards is None or node.cards_blind is not None):
-        return "GpusUnread"
-    return None
+    return gpus.unseen(tier, node)
 
 
 def _nobody_can_tell(rooms: Rooms, blind: Mapping[str, str], left_out: Mapping[str, str]) -> bool:

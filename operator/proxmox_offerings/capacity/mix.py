@@ -6,13 +6,14 @@ must fit now, and on the rest for every set of nodes that may go down, once thei
 if its `available` says so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
 
 from proxmox_offerings.capacity.failover import Housing, Left, Rest
 from proxmox_offerings.capacity.fit import Fit, Need
+from proxmox_offerings.capacity.gpus import keys_for, of_one_kind
 from proxmox_offerings.capacity.packing import Effort, Packer, Packing, Place, Placed
 from proxmox_offerings.capacity.rooms import Room
 from proxmox_offerings.resources import LimitingResource, Tier
@@ -139,6 +140,10 @@ class _Question:
     backings: Mapping[str, int]
     cases: Sequence[_Nodes]
     steps: int
+    narrowed: bool
+    """Several of the tiers take of one model of cards, whole or by different profiles: only one of these was looked at on each node, so that no
+    "no" is proven.
+    """
 
     @classmethod
     def of(cls, tiers: Sequence[Tier], *, fits: Mapping[str, Fit], housing: Housing, steps: int) -> "_Question":
@@ -150,7 +155,8 @@ class _Question:
         names = sorted({node.name for tier in needs for node in fits[tier].nodes})
         now = {name: _place(housing.now[name], needs, fits) for name in names}
         cases = [((), tuple(now.values())), *(_case(rest, now) for rest in housing.after)]
-        return cls(needs=needs, backings=backings, cases=cases, steps=steps)
+        narrowed = any(len(of_one_kind(dict.fromkeys(keys, 1), keys)) < len(keys) for keys in map(_keys, now.values()))
+        return cls(needs=needs, backings=backings, cases=cases, steps=steps, narrowed=narrowed)
 
     def ask(self, counts: Mapping[str, int], *, effort: Effort | None = None) -> tuple[Packing, tuple[str, ...]]:
         """The placement of so many units as things are now; where some case has none, that case: the nodes that are down in it."""
@@ -161,9 +167,11 @@ class _Question:
         undecided: tuple[Packing, tuple[str, ...]] | None = None
         now: Packing | None = None
         for down, places in self.cases:
-            if self._short(wanted, places) is not None:
+            if not self.narrowed and self._short(wanted, places) is not None:
                 return Packing(placed=None, proven=True), down
             packing = packer.pack(wanted, places=places, backings=self.backings)
+            if packing.placed is None and self.narrowed:
+                packing = Packing(placed=None, proven=False)
             now = now or packing
             if packing.placed is None:
                 if packing.proven:
@@ -269,12 +277,16 @@ def _case(rest: Rest, now: Mapping[str, Place]) -> _Nodes:
     for name, place in now.items():
         if name not in rest.down:
             left = rest.changed.get(name)
-            places.append(place if left is None else replace(place, room=_room(left), cards=_cards(left)))
+            places.append(place if left is None else replace(place, room=_room(left), cards=_cards(left, _keys(place))))
     return rest.down, tuple(places)
 
 
 def _place(room: Room, needs: Mapping[str, Need], fits: Mapping[str, Fit]) -> Place:
     left = Left.of(room)
+    wants = tuple(
+        (need.tier.gpu.count, keys_for(need.tier, room.node)) if need.tier.gpu is not None else None
+        for need in needs.values()
+    )
     return Place(
         name=room.name,
         room=_room(left),
@@ -284,11 +296,8 @@ def _place(room: Room, needs: Mapping[str, Need], fits: Mapping[str, Fit]) -> Pl
             else None
             for name, need in needs.items()
         ),
-        cards=_cards(left),
-        wants=tuple(
-            (need.tier.gpu.count, need.models_on(room.node)) if need.tier.gpu is not None else None
-            for need in needs.values()
-        ),
+        cards=_cards(left, _wanted_keys(wants)),
+        wants=wants,
         reach=tuple(fits[name].disks.reach.get(room.name, ()) for name in needs),
     )
 
@@ -297,5 +306,13 @@ def _room(left: Left) -> tuple[int, int]:
     return max(0, left.cpu), max(0, left.memory)
 
 
-def _cards(left: Left) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted((model, count) for model, count in left.cards.items() if count))
+def _cards(left: Left, keys: frozenset[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(of_one_kind(left.cards, keys).items())
+
+
+def _keys(place: Place) -> frozenset[str]:
+    return _wanted_keys(place.wants)
+
+
+def _wanted_keys(wants: Iterable[tuple[int, frozenset[str]] | None]) -> frozenset[str]:
+    return frozenset().union(*(want[1] for want in wants if want is not None))

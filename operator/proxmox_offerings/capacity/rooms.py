@@ -1,6 +1,6 @@
 """Each node under the seller's terms: whether anything may be sold on it, and how much of it is left. Rules: capacity.md 1-3."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -9,6 +9,7 @@ from math import inf
 
 from proxmox_offerings.capacity.allocation import POINTS, Allocation, cpu_capacity, memory_capacity
 from proxmox_offerings.capacity.costs import Size, is_dedicated, points_of, size_of
+from proxmox_offerings.capacity.gpus import devices_left, free_devices
 from proxmox_offerings.inventory.snapshot import Node, NodeState, Snapshot
 from proxmox_offerings.proxmox.answers import GuestRow
 from proxmox_offerings.proxmox.errors import UncountableGuests
@@ -36,7 +37,7 @@ class LeftOut(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """One node: what may be committed on it, what is, and its free cards by model ("10de:20b5" -> count).
+    """One node: what may be committed on it, what is, and its free cards and profiles by key (see `gpus`: "10de:20b5" -> count).
 
     `unit_total` is the node's threads, or cores where the policy counts cores; `percent` of them are for sale. `overhead` is what each
     virtual machine takes beside its own memory. Guests with one of `dedicated_tags` share no thread here. `arriving` guests of other
@@ -78,7 +79,7 @@ class Room:
 class Resident:
     """A counted guest, sized: what placing it on any node takes.
 
-    `cards` are counts by model, None where nobody can tell.
+    `cards` are counts by key (see `gpus`), None where nobody can tell.
     """
 
     guest: GuestRow
@@ -233,7 +234,7 @@ def _empty(spec: ProxmoxHostSpec, node: Node) -> Room:
         percent=cpu_policy.percent,
         overhead=memory_policy.guest_overhead.bytes,
         dedicated_tags=_as_proxmox_writes(cpu_policy.dedicated_tags),
-        free_cards=_free_cards(node),
+        free_cards=free_devices(node),
     )
 
 
@@ -262,12 +263,6 @@ def _left_out(spec: ProxmoxHostSpec, node: Node) -> LeftOut | None:
 def _as_proxmox_writes(tags: Iterable[str]) -> frozenset[str]:
     """Unless a datacenter's `tag-style` says otherwise, Proxmox writes tags in lower case, however they were typed (datacenter.cfg)."""
     return frozenset(spelling for tag in tags for spelling in (tag, tag.lower()))
-
-
-def _free_cards(node: Node) -> dict[str, int]:
-    if node.cards is None or node.cards_blind:
-        return {}
-    return dict(Counter(card.model for card in node.cards if card.unsellable is None and not card.taken))
 
 
 def _counted(room: Room, guests: Iterable[GuestRow], *, policy: Policy, scale: _Scale) -> Room:
@@ -312,7 +307,7 @@ def _with_visitors(room: Room, visitors: Sequence[Resident | None], *, policy: P
             return replace(room, left_out=LeftOut.UNCOUNTABLE_GUEST)
         points += room.points_of(visitor, policy)
         memory += room.memory_of(visitor)
-        free = cards_left(free, visitor.cards)
+        free = devices_left(free, visitor.cards)
     return replace(
         room,
         cpu=replace(room.cpu, committed=room.cpu.committed + points),
@@ -320,13 +315,6 @@ def _with_visitors(room: Room, visitors: Sequence[Resident | None], *, policy: P
         free_cards=free,
         arriving=len(visitors),
     )
-
-
-def cards_left(free: Mapping[str, int], needs: Mapping[str, int] | None) -> Mapping[str, int]:
-    """What is surely free once a guest with such needs is there: nothing where its needs are not known."""
-    if needs is None:
-        return {}
-    return {model: max(0, count - needs.get(model, 0)) for model, count in free.items()} if needs else free
 
 
 def _returning(guests: Mapping[str, Sequence[GuestRow]], *, snapshot: Snapshot, scale: _Scale) -> Iterator[Resident]:

@@ -3,7 +3,7 @@
 Worked out from the same layout as the number itself, and only when somebody asks.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -11,8 +11,9 @@ from itertools import islice
 
 from proxmox_offerings.capacity.disks import Disks
 from proxmox_offerings.capacity.failover import Housing, housing_of
-from proxmox_offerings.capacity.fit import NODE_RESOURCES, Case, Fit, Need, card_matches, fit_of
+from proxmox_offerings.capacity.fit import NODE_RESOURCES, Case, Fit, Need, fit_of
 from proxmox_offerings.capacity.flow import Flow
+from proxmox_offerings.capacity.gpus import devices_if_empty, keys_for
 from proxmox_offerings.capacity.rooms import Room, Rooms
 from proxmox_offerings.resources import Allocation as Policy
 from proxmox_offerings.resources import LimitingResource, Tier
@@ -24,7 +25,7 @@ TRIES = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
     """What would have to become free for one more unit, all of it together: bytes of `memory`, points of `cpu` and `cards` of one model
-    on `node`, bytes of `disk` on `backing`. `beyond`: all guests of the node together do not have as much.
+    or profile (`model`: its key, see `gpus`) on `node`, bytes of `disk` on `backing`. `beyond`: all guests of the node together do not have as much.
     """
 
     node: str
@@ -145,10 +146,8 @@ def _on_node(need: Need, room: Room, units: tuple[int, int, int], there: int) ->
         result = replace(result, cpu=(there + 1) * need.points_on(room) - room.cpu.headroom)
     if gpus == there and need.tier.gpu is not None:
         count = need.tier.gpu.count
-        wanted = [card for card in room.node.cards or () if card.unsellable is None and card_matches(need.tier, card)]
-        taken = {
-            model: total - room.free_cards.get(model, 0) for model, total in Counter(c.model for c in wanted).items()
-        }
+        total = devices_if_empty(room.node)
+        taken = {key: total[key] - room.free_cards.get(key, 0) for key in keys_for(need.tier, room.node)}
         missing = {model: count - room.free_cards.get(model, 0) % count for model in taken}
         model = min(missing, key=lambda model: (missing[model] > taken[model], missing[model], model))
         result = replace(result, cards=missing[model], model=model, beyond=missing[model] > taken[model])

@@ -124,7 +124,11 @@ def _slugs(cards: Iterable[Card]) -> dict[str, str]:
     longest = LONGEST_NAME - len("gpu-") - len("-8")
     slugs = {}
     for card in cards:
-        words = [word for word in re.findall(r"[a-z0-9]+", card_name(card).lower()) if word not in VENDOR_WORDS]
+        words = [
+            word
+            for word in re.findall(r"[a-z0-9]+", card_name(card.name, card.model).lower())
+            if word not in VENDOR_WORDS
+        ]
         slugs[card.model] = (
             "-".join(words)[:longest].strip("-") if card.name and words else card.model.replace(":", "-")
         )

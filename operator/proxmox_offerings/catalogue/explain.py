@@ -202,7 +202,7 @@ def _cards(room: Room, now: Room) -> tuple[CardAccount, ...] | None:
     sellable: Counter[str] = Counter()
     unsellable: dict[str, Counter[str]] = defaultdict(Counter)
     for card in node.cards:
-        name = card_name(card)
+        name = card_name(card.name, card.model)
         models[name].add(card.model)
         if card.unsellable is None:
             sellable[name] += 1

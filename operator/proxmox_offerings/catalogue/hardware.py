@@ -1,12 +1,14 @@
 """What customers are told about the machines that can carry a tier."""
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
+from proxmox_offerings.capacity.gpus import card_matches, profile_matches
 from proxmox_offerings.catalogue.text import clean, listed
 from proxmox_offerings.catalogue.vram import memory_of
-from proxmox_offerings.inventory.snapshot import Card, Node
-from proxmox_offerings.resources import OfferingGPU, Processor, Quantity
+from proxmox_offerings.inventory.snapshot import Node
+from proxmox_offerings.resources import OfferingGPU, Processor, Quantity, Tier
 
 BRANDS = {"amd": "AMD", "intel": "Intel", "ampere": "Ampere", "neoverse": "Arm", "cortex": "Arm", "apple": "Apple"}
 MARKS = re.compile(r"\((R|TM|C)\)", re.IGNORECASE)
@@ -33,25 +35,32 @@ def processor_of(nodes: Sequence[Node]) -> Processor | None:
     )
 
 
-def gpu_of(cards: Sequence[Card]) -> OfferingGPU | None:
-    """The card of a unit; where several models serve, all their names, and their memory only if it is known to be the same."""
-    names = sorted({card_name(card) for card in cards})
-    if not names:
+def gpu_of(tier: Tier, nodes: Iterable[Node]) -> OfferingGPU | None:
+    """What a unit gets of the nodes' cards; where several kinds serve, all their names, and their memory only if it is known to be the same."""
+    found: dict[str, set[int | None]] = defaultdict(set)
+    for node in nodes:
+        for card in node.cards or ():
+            if card.unsellable is None and card_matches(tier, card):
+                found[card_name(card.name, card.model)].add(memory_of(card.model))
+        for profile in node.profiles:
+            if profile_matches(tier, profile):
+                found[clean(profile.name or profile.type)].add(profile.memory)
+    if not found:
         return None
-    sizes = {memory_of(card.model) for card in cards}
+    sizes = set().union(*found.values())
     size = sizes.pop() if len(sizes) == 1 else None
     return OfferingGPU(
-        name=clean(listed(names).replace(" and ", " or ")),
+        name=clean(listed(sorted(found)).replace(" and ", " or ")),
         memory=None if size is None else Quantity.of_bytes(size),
     )
 
 
-def card_name(card: Card) -> str:
-    """The name for people: what the device database has in brackets ("GA100 [A100 PCIe 80GB]"), or its name, or its numbers."""
-    if not card.name:
-        return card.model
-    inner = re.search(r"\[([^\]]+)\]", card.name)
-    return clean(inner[1] if inner else card.name)
+def card_name(name: str | None, model: str) -> str:
+    """The name for people: what the device database has in brackets ("GA100 [A100 PCIe 80GB]"), or its name, or the card's numbers."""
+    if not name:
+        return model
+    inner = re.search(r"\[([^\]]+)\]", name)
+    return clean(inner[1] if inner else name)
 
 
 def _brand(model: str) -> str | None:

@@ -22,6 +22,7 @@ REASONS = {
     "HardwareUnread": "did not show its hardware",
     "StoragesUnread": "did not show its storages",
     "GpusUnread": "did not show which GPUs are free",
+    "ProfilesUncounted": "does not tell how many vGPUs are left",
 }
 RUNS_OUT = {
     LimitingResource.CPU: "CPU runs out first",

@@ -1,7 +1,7 @@
 """What a ProxmoxHost's status tells about its cluster: enough to see with `kubectl describe` why an offering is what it is."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from proxmox_offerings.capacity.allocation import POINTS, Allocation
@@ -9,12 +9,13 @@ from proxmox_offerings.capacity.disks import Shelf
 from proxmox_offerings.capacity.rooms import Room, Rooms
 from proxmox_offerings.catalogue.hardware import card_name
 from proxmox_offerings.catalogue.text import clean
-from proxmox_offerings.inventory.snapshot import Node, Snapshot
+from proxmox_offerings.inventory.snapshot import Node, Profile, Snapshot
 from proxmox_offerings.proxmox.errors import MissingPrivilege as Gap
 from proxmox_offerings.resources import (
     MissingPrivilege,
     NodeCPU,
     NodeGPU,
+    NodeGPUProfile,
     NodeMemory,
     NodeStatus,
     OfferingCounts,
@@ -84,6 +85,7 @@ def _node(room: Room) -> NodeStatus:
         memory_allocation=_memory(room.memory) if node.memory else None,
         bridges=None if node.bridges is None else tuple(sorted(map(clean, node.bridges))),
         gpus=_gpus(node),
+        gpu_profiles=_gpu_profiles(node),
     )
 
 
@@ -106,12 +108,34 @@ def _gpus(node: Node) -> tuple[NodeGPU, ...] | None:
     if node.cards is None:
         return None
     # By name, which is the list's key: several device ids may share one.
-    sellable = Counter(card_name(card) for card in node.cards if card.unsellable is None)
-    free = Counter(card_name(card) for card in node.cards if card.unsellable is None and not card.taken)
+    sellable = Counter(card_name(card.name, card.model) for card in node.cards if card.unsellable is None)
+    free = Counter(
+        card_name(card.name, card.model) for card in node.cards if card.unsellable is None and not card.taken
+    )
     return tuple(
         NodeGPU(model=name, total=sellable[name], free=None if node.cards_blind else free[name])
-        for name in sorted({card_name(card) for card in node.cards})
+        for name in sorted({card_name(card.name, card.model) for card in node.cards})
     )
+
+
+def _gpu_profiles(node: Node) -> tuple[NodeGPUProfile, ...]:
+    return tuple(
+        NodeGPUProfile(
+            profile=clean(own[0].type),
+            model=model,
+            name=clean(own[0].name) if own[0].name else None,
+            free=sum(profile.free for profile in own),
+        )
+        for (model, _), own in sorted(_by_card_name(node.profiles).items())
+    )
+
+
+def _by_card_name(profiles: Iterable[Profile]) -> Mapping[tuple[str, str], Sequence[Profile]]:
+    """Several device ids may share a name, which is part of the list's key."""
+    found: dict[tuple[str, str], list[Profile]] = defaultdict(list)
+    for profile in profiles:
+        found[card_name(profile.card, profile.model), profile.type].append(profile)
+    return found
 
 
 def _storages(shelves: Sequence[Shelf]) -> tuple[StorageStatus, ...]:

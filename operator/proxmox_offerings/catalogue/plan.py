@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from proxmox_offerings.capacity.fit import Fit, card_matches
+from proxmox_offerings.capacity.fit import Fit
 from proxmox_offerings.catalogue.count import Count, count
 from proxmox_offerings.catalogue.hardware import gpu_of, processor_of
 from proxmox_offerings.catalogue.messages import message_of
@@ -93,9 +93,6 @@ def offering_name(host: ProxmoxHost, tier: Tier) -> str:
 def _planned(host: ProxmoxHost, tier: Tier, *, fit: Fit, snapshot: Snapshot, past: Stock | None) -> PlannedOffering:
     said = stock_of(fit.available, policy=host.spec.stock, past=past)
     carriers = [snapshot.nodes[name] for name in fit.carriers]
-    cards = [
-        card for node in carriers for card in node.cards or () if card.unsellable is None and card_matches(tier, card)
-    ]
     statement = OfferingStatus(
         stock=said.stock,
         available=said.available,
@@ -110,7 +107,7 @@ def _planned(host: ProxmoxHost, tier: Tier, *, fit: Fit, snapshot: Snapshot, pas
             for node in fit.nodes
         ),
         processor=processor_of(carriers),
-        gpu=gpu_of(cards),
+        gpu=gpu_of(tier, carriers),
         storage=_storage(fit),
         operating_systems=systems_of(
             tier,

@@ -255,9 +255,12 @@ def _shortage(one: "Shortage", tier: "TierAccount", explanation: "Explanation") 
     return f"would fit with {listed(parts)} more free{note}"
 
 
-def _card_name(model: str | None, explanation: "Explanation") -> str:
+def _card_name(key: str | None, explanation: "Explanation") -> str:
+    """The name of a model, or of a profile of one."""
+    model, _, profile = str(key).partition("/")
     cards = (card for node in explanation.nodes for card in node.cards or ())
-    return next((card.name for card in cards if model in card.models), str(model))
+    name = next((card.name for card in cards if model in card.models), model)
+    return f"{profile} of {name}" if profile else name
 
 
 def _stranded(one: "Stranded", tier: "TierAccount") -> str:

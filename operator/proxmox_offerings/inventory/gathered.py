@@ -14,6 +14,7 @@ from proxmox_offerings.proxmox.answers import (
     GuestConfig,
     GuestRow,
     ManagerStatus,
+    MdevType,
     NetworkInterface,
     NodeStatus,
     NodeStorage,
@@ -39,12 +40,20 @@ class Fast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MdevReading:
+    """What one PCI function hands out, and which guests of its node ran just before it was asked: what these use, `available` has lost."""
+
+    types: tuple[MdevType, ...]
+    running: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReading:
     """What the slow loop read of one node; None: that call failed or was not made.
 
     `uptime` is the node's when it was read (a smaller one later means that it restarted). `storage_used` maps storage ids to
     the `disk` of the fast loop at the time of `storages`, so that `avail` can follow the fast loop between slow reads.
-    `pci_failure` is a short phrase of ours.
+    `pci_failure` is a short phrase of ours. `mdevs`: by address, of the functions whose mediated devices can be counted.
     `disks_behind` maps what disks/{zfs,lvm,lvmthin,directory} name (zpool, volume group, path) to the device paths under it.
     """
 
@@ -55,6 +64,7 @@ class NodeReading:
     interfaces: tuple[NetworkInterface, ...] | None = None
     pci: tuple[PciDevice, ...] | None = None
     pci_failure: str | None = None
+    mdevs: Mapping[str, MdevReading] = field(default_factory=dict)
     disks: tuple[Disk, ...] | None = None
     disks_behind: Mapping[str, tuple[str, ...]] | None = None
     volumes: Mapping[str, tuple[Volume, ...] | None] = field(default_factory=dict)
@@ -77,7 +87,7 @@ class Remembered:
     """What earlier turns found and later turns need.
 
     `sizes`: the last row that had a size, of each guest that may lose it and still matter (HA-managed, migrating or a template).
-    `card_needs`: the cards (by key, see Card) that such a guest needs wherever it runs, as last known.
+    `card_needs`: the cards (by key, see Profile) that such a guest needs wherever it runs, as last known.
     `same_bytes`: (node, storage, storage) once found on one file system, kept while the `definitions` of the storages stay as they are.
     """
 

@@ -39,12 +39,35 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One type of mediated device (vGPU), such as "nvidia-230", that a node's cards of one model hand out.
+
+    `model` and `card` are the cards' numbers and name, `name` the type's ("GRID T4-1Q"), `memory` bytes of one instance, where told.
+    `free`: how many more guests' configurations can have; `total`: on cards without guests, as far as anybody tells.
+    """
+
+    model: str
+    card: str | None
+    type: str
+    name: str | None
+    memory: int | None
+    free: int
+    total: int
+
+    @property
+    def key(self) -> str:
+        """Its name among the things that guests need of cards: whole cards go by their model, "10de:1eb8", and this is "10de:1eb8/nvidia-230"."""
+        return f"{self.model}/{self.type}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """A node as seen: `threads`, `cores` (0 where the platform does not tell), `sockets`, `memory` bytes.
 
     `bridges` (active Linux and OVS bridges and SDN vnets) and `cards` are None where they could not be read; with `bridges_hidden` there
     may be more bridges than the token is shown;
     `cards_blind` tells why: which call failed, or that guests' configurations could not be read, so that no card is known to be free.
+    `profiles_blind` tells the same of `profiles`; `uncounted` are cards that hand out mediated devices in a way that nobody can count.
     """
 
     name: str
@@ -59,6 +82,9 @@ class Node:
     bridges: frozenset[str] | None
     cards: tuple[Card, ...] | None
     cards_blind: str | None = None
+    profiles: tuple[Profile, ...] = ()
+    profiles_blind: str | None = None
+    uncounted: tuple[Card, ...] = ()
     bridges_hidden: bool = False
 
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
-from proxmox_offerings.inventory.gathered import NodeReading
+from proxmox_offerings.inventory.gathered import MdevReading, NodeReading
+from proxmox_offerings.inventory.profiles import counted_functions
 from proxmox_offerings.observation.memory import Memory
-from proxmox_offerings.proxmox.answers import Volume
+from proxmox_offerings.proxmox.answers import PciDevice, Volume
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, ObservationError
 
@@ -15,15 +16,29 @@ NODE_DOES_NOT_ANSWER = range(595, 600)
 
 
 class NodeReader:
-    """One node since it last started: what its calls answered. `uptime` is what its row said then."""
+    """One node since it last started: what its calls answered.
 
-    def __init__(self, *, client: ProxmoxClient, node: str, uptime: int | None, monotonic: Callable[[], float]) -> None:
+    `uptime` is what its row said then; `running` tells the machines that run on it, by the latest rows.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: ProxmoxClient,
+        node: str,
+        uptime: int | None,
+        monotonic: Callable[[], float],
+        running: Callable[[], frozenset[int]],
+    ) -> None:
         self._client = client
         self._node = node
         self._uptime = uptime
         self._monotonic = monotonic
+        self._running = running
         self._answers = Memory()
         self._pci_failure: str | None = None
+        self._mdev_functions: tuple[str, ...] = ()
+        self._ran: frozenset[int] = frozenset()
 
     async def read(self, *, volumes: Iterable[tuple[str, str]]) -> None:
         """Ask everything once. `volumes`: (storage, content) whose files this node shall list.
@@ -32,12 +47,27 @@ class NodeReader:
         because one dead storage holds up the call for half a minute.
         """
         pairs = tuple(volumes)
-        self._answers.keep(frozenset({"status", "storages", "interfaces", "pci", "disks", "disks behind", *pairs}))
+        mdevs = (_mdev(address) for address in self._mdev_functions)
+        self._answers.keep(
+            frozenset({"status", "storages", "interfaces", "pci", "disks", "disks behind", *mdevs, *pairs})
+        )
         failure = await self._keep("status", self._client.node_status(self._node))
         if _node_is_silent(failure):
             self._pci_failure = "the node does not answer"
             return
         await asyncio.gather(self._read_hardware(), self._read_storages(pairs), self._read_disks())
+
+    def mdevs_are_outdated(self) -> bool:
+        """Whether other machines run than when the mediated devices were last asked for."""
+        return bool(self._mdev_functions) and self._ran != self._running()
+
+    async def read_mdevs(self) -> None:
+        """Ask what is left of mediated devices, and note what runs: what those machines use is not left."""
+        if not self._mdev_functions:
+            return
+        self._ran = ran = self._running()
+        for address in self._mdev_functions:
+            await self._keep(_mdev(address), self._read_function(address, ran))
 
     def is_known(self, *, since: float) -> bool:
         """Whether anything came at or after `since`."""
@@ -58,6 +88,7 @@ class NodeReader:
             interfaces=answer("interfaces"),
             pci=pci,
             pci_failure=self._pci_failure if pci is None else None,
+            mdevs={address: told for address in self._mdev_functions if (told := answer(_mdev(address))) is not None},
             disks=answer("disks"),
             disks_behind=answer("disks behind"),
             volumes=self._volumes(since),
@@ -75,6 +106,12 @@ class NodeReader:
     async def _read_hardware(self) -> None:
         await self._keep("interfaces", self._client.interfaces(self._node))
         self._pci_failure = _phrase(await self._keep("pci", self._client.pci_devices(self._node)))
+        devices = cast("tuple[PciDevice, ...]", self._answers.get("pci", since=0) or ())
+        self._mdev_functions = tuple(device.address for device in counted_functions(devices))
+        await self.read_mdevs()
+
+    async def _read_function(self, address: str, running: frozenset[int]) -> MdevReading:
+        return MdevReading(types=await self._client.mdev_types(self._node, address), running=running)
 
     async def _read_storages(self, volumes: tuple[tuple[str, str], ...]) -> None:
         failure = await self._keep("storages", self._client.node_storages(self._node))
@@ -94,6 +131,10 @@ class NodeReader:
         except ObservationError as failure:
             return failure
         return None
+
+
+def _mdev(address: str) -> str:
+    return f"mdev {address}"
 
 
 def _node_is_silent(failure: ObservationError | None) -> bool:

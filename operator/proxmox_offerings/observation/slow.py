@@ -4,16 +4,26 @@ An answer is believed for two intervals: if one reading of it fails, the answer 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 from proxmox_offerings.inventory.gathered import Slow
 from proxmox_offerings.inventory.privileges import require_rights
+from proxmox_offerings.inventory.profiles import running_machines
 from proxmox_offerings.observation.memory import Memory
 from proxmox_offerings.observation.node import NodeReader
 from proxmox_offerings.observation.volumes import volumes_to_list
-from proxmox_offerings.proxmox.answers import NodeRow, PciMapping, Permissions, Resources, StorageConfig, Version
+from proxmox_offerings.proxmox.answers import (
+    GuestRow,
+    NodeRow,
+    PciMapping,
+    Permissions,
+    Resources,
+    StorageConfig,
+    Version,
+)
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.errors import CallFailed
 
@@ -49,6 +59,7 @@ class SlowLoop:
         self._nodes: dict[str, NodeReader] = {}
         self._online: frozenset[str] = frozenset()
         self._uptimes: dict[str, int] = {}
+        self._guests: tuple[GuestRow, ...] = ()
         self._reads: dict[str, asyncio.Task[None]] = {}
         self._unfinished: set[asyncio.Task[None]] = set()
 
@@ -88,7 +99,9 @@ class SlowLoop:
 
         Returns the reads that are worth waiting for: of nodes that appeared, restarted or came back. A node that restarted may have other
         hardware, so what was read before is forgotten. Nodes of which nothing is known are tried again with each turn, without waiting.
+        Mediated devices are asked for again when other guests run.
         """
+        self._guests = resources.guests
         rows = {row.name: row for row in resources.nodes}
         for name in self._nodes.keys() - rows.keys():
             del self._nodes[name]
@@ -98,12 +111,18 @@ class SlowLoop:
             restarted = self._has_restarted(rows[name])
             if restarted or name not in self._nodes:
                 self._nodes[name] = NodeReader(
-                    client=self._client, node=name, uptime=rows[name].uptime, monotonic=self._monotonic
+                    client=self._client,
+                    node=name,
+                    uptime=rows[name].uptime,
+                    monotonic=self._monotonic,
+                    running=partial(self._running_on, name),
                 )
             if restarted or name not in was_online:
                 urgent.append(self._begin(name, resources, again=restarted))
             elif not self._nodes[name].is_known(since=self._monotonic() - self._believed):
                 self._begin(name, resources)
+            elif self._nodes[name].mdevs_are_outdated():
+                urgent.append(self._start(self._nodes[name].read_mdevs()))
         return urgent
 
     async def read_nodes(self, resources: Resources) -> None:
@@ -125,8 +144,11 @@ class SlowLoop:
             return running
         cluster = cast("_Cluster | None", self._answers.get("cluster", since=0))
         volumes = volumes_to_list(resources=resources, configs=cluster.storages if cluster else ())
-        read = asyncio.create_task(self._read_node(name, self._nodes[name], volumes.get(name, ())))
-        self._reads[name] = read
+        read = self._reads[name] = self._start(self._read_node(name, self._nodes[name], volumes.get(name, ())))
+        return read
+
+    def _start(self, reading: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        read = asyncio.create_task(reading)
         self._unfinished.add(read)
         read.add_done_callback(self._unfinished.discard)
         return read
@@ -148,3 +170,6 @@ class SlowLoop:
             return await self._client.pci_mappings()
         except CallFailed:
             return None
+
+    def _running_on(self, name: str) -> frozenset[int]:
+        return running_machines(guest for guest in self._guests if guest.node == name)

@@ -131,6 +131,7 @@ class PciDevice:
 
     `address` is "0000:17:00.0"; `class_code` six hexadecimal digits ("030200"), `vendor` and `device` four ("10de"), all lower case and without 0x.
     `iommu_group` -1: the function cannot be passed through. `physical_function` is told since libpve-common of 2026-04-30 only.
+    `mdev`: its driver hands out mediated devices; `nvidia`: by NVIDIA's own interface of kernel 6.8 and later (libpve-common SysFSTools.pm).
     """
 
     address: str
@@ -141,8 +142,24 @@ class PciDevice:
     vendor_name: str | None = None
     device_name: str | None = None
     mdev: bool = False
+    nvidia: bool = False
     physical_function: str | None = None
     virtual_functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MdevType:
+    """A row of GET /nodes/{node}/hardware/pci/{id}/mdev: a type of mediated device ("nvidia-230") that one function hands out.
+
+    `available`: how many more instances its driver would make now; always 1 where the function is `nvidia`. `most` (of an empty card) and
+    `memory` (bytes of each instance) are read from NVIDIA's description; None where nothing tells.
+    """
+
+    type: str
+    available: int
+    name: str | None = None
+    most: int | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from proxmox_offerings.proxmox.answers import (
     GuestConfig,
     GuestKind,
     ManagerStatus,
+    MdevType,
     NetworkInterface,
     NodeStatus,
     NodeStorage,
@@ -88,6 +89,11 @@ class ProxmoxClient:
 
     async def pci_devices(self, node: str) -> tuple[PciDevice, ...]:
         return await self._ask_node(node, "/hardware/pci", nodes.pci_devices)
+
+    async def mdev_types(self, node: str, address: str) -> tuple[MdevType, ...]:
+        """The types of mediated devices that one PCI function hands out."""
+        label, path = "/hardware/pci/{id}/mdev", f"/hardware/pci/{_part(address)}/mdev"
+        return await self._ask_node(node, path, nodes.mdev_types, label=label)
 
     async def node_storages(self, node: str) -> tuple[NodeStorage, ...]:
         """Probes every enabled storage of the node: slow where one of them is dead."""

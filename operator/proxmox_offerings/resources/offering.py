@@ -94,12 +94,12 @@ class Processor(Model):
 
 
 class OfferingGPU(Model):
-    """The graphics card of a unit."""
+    """A graphics card of a unit, or what it gets of one."""
 
     name: Word
-    """Its name, or its vendor:device numbers."""
+    """Its name, or its vendor:device numbers; for a tier with `gpu.profile` the profile's. Several, if units may get different ones."""
     memory: Quantity | None = None
-    """Its memory, if known."""
+    """The memory of one card or instance; absent if that is not known, or not the same for all."""
 
 
 class OfferingStorage(Model):

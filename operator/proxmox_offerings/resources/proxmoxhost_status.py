@@ -66,6 +66,19 @@ class NodeGPU(Model):
     """Cards that no guest's configuration names; absent if that could not be read."""
 
 
+class NodeGPUProfile(Model):
+    """One type of mediated device (vGPU) that the node's cards of one model hand out."""
+
+    profile: Word
+    """Its id, such as nvidia-230."""
+    model: Word
+    """The card's name, or its vendor:device numbers."""
+    name: Word | None = None
+    """Its name, such as GRID T4-1Q."""
+    free: Count | None = None
+    """Instances that can still be had, those of stopped guests apart; absent if that could not be read."""
+
+
 class NodeStatus(Model):
     """A node as it was seen."""
 
@@ -93,6 +106,8 @@ class NodeStatus(Model):
     """Its active bridges and SDN vnets; absent if unreadable."""
     gpus: Annotated[tuple[NodeGPU, ...], Keyed("model")] | None = None
     """Its graphics cards by model; absent if unreadable."""
+    gpu_profiles: Annotated[tuple[NodeGPUProfile, ...], Keyed("profile", "model")] = ()
+    """What its graphics cards hand out in parts, where that is counted."""
 
 
 class StorageStatus(Model):

@@ -12,13 +12,23 @@ from proxmox_offerings.resources.words import Architecture, StorageClass, Virtua
 
 
 class TierGPU(Model):
-    """Whole graphics cards handed to each unit."""
+    """Graphics cards handed to each unit: whole ones, or with `profile` parts of them (vGPUs).
+
+    A whole card is sold if it has an IOMMU group that holds nothing but its own functions, hands out no virtual functions, and no guest's
+    configuration names it, running or not. Integrated graphics and those of management controllers never are.
+    """
 
     count: Annotated[Int, Field(ge=1, le=64)] = 1
-    """Cards for each unit, all of one model."""
+    """Cards for each unit, all of one model; with `profile`, so many instances, all of one profile."""
     models: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=32)] = ("*",)
     """Which cards: patterns for the device's name or its "vendor:device" numbers, such as "*A100*" or "10de:20b5". `*` is any text,
     `?` one character, case does not matter.
+    """
+    profile: Glob | None = None
+    """Sell mediated devices of this type instead of whole cards: its id or name as Proxmox shows it under "MDev Type", such as "nvidia-230" or
+    "GRID T4-2Q", or a pattern like those of `models`. Sold where the driver counts what is left (kernel mdev framework: NVIDIA vGPU on cards
+    without SR-IOV, Intel GVT-g). NVIDIA's drivers for kernel 6.8 and later, and virtual functions, tell no count: stock is Unknown there.
+    Where a pattern matches several types of one card, those of which most units fit are counted.
     """
 
 
@@ -66,7 +76,7 @@ class Tier(Model):
     `allocation.cpu.dedicatedTags`; otherwise they are counted as sharing, and more is sold than there is.
     """
     gpu: TierGPU | None = None
-    """Graphics cards of each unit. Only with KVM."""
+    """Graphics cards of each unit, whole or by profile. Only with KVM."""
     nodes: Selector = Selector()
     """Nodes that carry this tier, among those that the host selects."""
     max_units: Annotated[Int, Field(ge=1, le=1_000_000)] | None = None

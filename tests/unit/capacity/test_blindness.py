@@ -14,17 +14,21 @@ from proxmox_offerings.inventory.build import snapshot_of
 from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
 from proxmox_offerings.proxmox.answers import Disk, Permissions
 from proxmox_offerings.proxmox.errors import ObservationError
-from support.cluster import cards, cluster, config, guest, host, mapping, node, storage, tier
+from support.cluster import cards, cluster, config, guest, handing_out, host, mapping, mdev, node, storage, t4s, tier
 
 MIXED = (Disk(device="/dev/nvme0n1", type="nvme"), Disk(device="/dev/sda", type="hdd"))
 BEHIND = {"fast": ("/dev/nvme0n1p3",), "slow": ("/dev/sda1",), "/srv": ("/dev/sda1",)}
 ROOMY = {"threads": 32, "memory": "128Gi", "disks": MIXED, "disks_behind": BEHIND}
+
+T4_SLOTS = ("0000:01:00.0", "0000:02:00.0", "0000:03:00.0")
 
 READ = cluster(
     nodes=[
         node("pve1", **ROOMY, pci=cards(4)),
         node("pve2", **ROOMY, pci=cards(6)),
         node("pve3", threads=8, memory="32Gi"),
+        node("vgpu", **ROOMY, pci=t4s(3), mdevs=dict.fromkeys(T4_SLOTS, handing_out(mdev(most=16), running=[108]))),
+        node("vgpu2", **ROOMY, pci=t4s(3), mdevs=dict.fromkeys(T4_SLOTS, handing_out(mdev(most=16)))),
         node("dead", threads=8, memory="32Gi", status="offline", pci=cards(1)),
     ],
     guests=[
@@ -36,6 +40,8 @@ READ = cluster(
         guest(105, "pve2", cpu=2, memory="2Gi", tags=["dedicated"]),
         guest(106, "pve3", cpu=1, memory="2Gi", lock="migrate"),
         guest(107, "dead", cpu=2, memory="4Gi", hastate="started"),
+        guest(108, "vgpu", cpu=2, memory="4Gi"),
+        guest(109, "vgpu", cpu=2, memory="4Gi", status="stopped"),
         guest(9000, "pve1", cpu=2, memory="2Gi", template=True),
     ],
     storages=[
@@ -55,15 +61,22 @@ READ = cluster(
         105: config(cores=2, memory="2Gi"),
         106: config(cores=1, memory="2Gi"),
         107: config(cores=2, memory="4Gi"),
+        108: config("01:00.0,mdev=nvidia-230", cores=2, memory="4Gi"),
+        109: config("mapping=t4,mdev=nvidia-230", cores=2, memory="4Gi"),
         9000: config(cores=2, memory="2Gi", template=True, volumes={"ceph:base-9000": "10Gi"}),
     },
-    mappings=(mapping("a100", ("pve1", "0000:02:00"), ("pve1", "0000:03:00"), ("pve2", "0000:01:00")),),
+    mappings=(
+        mapping("a100", ("pve1", "0000:02:00"), ("pve1", "0000:03:00"), ("pve2", "0000:01:00")),
+        mapping("t4", *(("vgpu", slot) for slot in T4_SLOTS[:2])),
+    ),
 )
 
 TIERS = (
     tier("vm", cpu=2, memory="4Gi", disk="10Gi"),
     tier("ct", cpu=1, memory="1Gi", disk="5Gi", virtualization="LXC"),
     tier("gpu", cpu=2, memory="4Gi", disk="10Gi", gpu={"count": 1, "models": ["*A100*"]}),
+    tier("t4", cpu=2, memory="4Gi", disk="10Gi", gpu={"count": 1, "models": ["*T4*"]}),
+    tier("vgpu", cpu=1, memory="1Gi", disk="1Gi", gpu={"count": 1, "profile": "nvidia-230"}),
     tier("nvme", cpu=1, memory="1Gi", disk="20Gi", storageClass="nvme"),
     tier("hdd", cpu=1, memory="1Gi", disk="20Gi", storageClass="hdd"),
     tier("net", cpu=1, memory="1Gi", disk="20Gi", storageClass="network"),
@@ -153,7 +166,7 @@ def _readings() -> Iterator[tuple[str, Seen]]:
     for name, reading in ALL.slow.nodes.items():
         yield f"all of {name}", seen(name, None)
         for part in fields(NodeReading):
-            empty = {} if part.name in {"storage_used", "volumes"} else None
+            empty = {} if part.name in {"storage_used", "volumes", "mdevs"} else None
             yield f"{part.name} of {name}", seen(name, replace(reading, **{part.name: empty}))
         status = reading.status
         assert status is not None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from proxmox_offerings.capacity.disks import DiskUse, disks_for, shelves_of
 from proxmox_offerings.capacity.failover import Homeless, Housing, Left, housing_of
 from proxmox_offerings.capacity.fit import fit_of
-from proxmox_offerings.capacity.rooms import Resident, Rooms, cards_left, rooms_of
+from proxmox_offerings.capacity.gpus import devices_left
+from proxmox_offerings.capacity.rooms import Resident, Rooms, rooms_of
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.resources import Allocation as Policy
 from proxmox_offerings.resources import ProxmoxHostSpec
@@ -156,7 +157,7 @@ def first_fit(
             points, size = rooms.rooms[name].points_of(one, policy), rooms.rooms[name].memory_of(one)
             lacks_cards = any(count > free.get(model, 0) for model, count in (one.cards or {}).items())
             if points <= cpu and size <= memory and not lacks_cards:
-                left[name] = Left(cpu - points, memory - size, cards_left(free, one.cards))
+                left[name] = Left(cpu - points, memory - size, devices_left(free, one.cards))
                 break
         else:
             raise Homeless(one.guest.vmid)

@@ -1,8 +1,11 @@
 """Graphics cards: sold whole, by slot, and only where nobody's configuration names them."""
 
+from itertools import combinations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxmox_offerings.proxmox.answers import GuestConfig
 from proxmox_offerings.resources import InvalidResource, LimitingResource, Stock
@@ -154,6 +157,12 @@ class TestTaken:
         both = (GuestConfig(hostpci=("01:00",)), GuestConfig(hostpci=("02:00",)))
         assert available(gpus(*A100, guests=users(), configs={100: both}), GPU) == 0
 
+    @pytest.mark.parametrize("written", ["41:00.5", "0000:41:01.2,mdev=nvidia-1150"])
+    def test_card_whose_virtual_functions_are_switched_off_for_now_is_taken(self, written: str) -> None:
+        """After a restart they may not be there yet; the guest that names one will want it back."""
+        pci = [function("0000:41:00.0", group=1), function("0000:42:00.0", group=2)]
+        assert available(gpus(*pci, guests=users(status="stopped"), configs={100: config(written)}), GPU) == 1
+
     def test_card_named_by_two_guests_is_taken_once(self) -> None:
         seen = gpus(*A100, guests=users(2), configs={100: config("01:00"), 101: config("01:00")})
         assert available(seen, GPU) == 1
@@ -228,6 +237,48 @@ class TestMappings:
         either = mapping("m", ("pve1", "0000:01:00"), ("pve1", "0000:02:00;0000:03:00"))
         seen = gpus(*cards(3), guests=users(), configs={100: config("mapping=m")}, mappings=(either,))
         assert available(seen, GPU) == 1
+
+    @pytest.mark.parametrize(
+        ("entries", "uses", "sold"),
+        [
+            pytest.param(["1;2", "2;3"], 1, 1, id="whichever it gets, two; which of three, is not told"),
+            pytest.param(["1;2;3", "1;2;4", "5;6"], 2, 0, id="1;2;3 and 5;6 together, not the two largest"),
+            pytest.param(["1", "2"], 1, 3, id="entries that share nothing are exact"),
+            pytest.param(["1;2", "3;4"], 1, 2, id="so are larger ones"),
+            pytest.param(["1.0", "1.1", "2.0"], 2, 2, id="functions of one card are one card"),
+        ],
+    )
+    def test_entries_that_share_cards_never_count_too_few_as_taken(
+        self, entries: list[str], uses: int, sold: int
+    ) -> None:
+        paths = [";".join(f"0000:0{card[0]}:00.{card[2:] or '0'}" for card in entry.split(";")) for entry in entries]
+        total = max(4, *(int(card[0]) for entry in entries for card in entry.split(";")))
+        seen = gpus(*cards(total), guests=users(), configs={100: config(*["mapping=m"] * uses)})
+        assert available(seen.but(mappings=(mapping("m", *(("pve1", path) for path in paths)),)), GPU) == sold
+
+    @given(
+        st.lists(st.frozensets(st.integers(1, 6), min_size=1, max_size=3), min_size=1, max_size=5), st.integers(1, 3)
+    )
+    def test_no_choice_of_entries_takes_more_than_is_presumed(self, entries: list[frozenset[int]], uses: int) -> None:
+        """At start a guest gets an entry of which nothing is in use yet: all choices of entries that share nothing are tried here."""
+        worst = max(
+            len(frozenset().union(*chosen))
+            for count in range(uses + 1)
+            for chosen in combinations(entries, count)
+            if sum(map(len, chosen)) == len(frozenset().union(*chosen))
+        )
+        paths = [";".join(f"0000:0{card}:00.0" for card in sorted(entry)) for entry in entries]
+        seen = gpus(*cards(6), guests=users(), configs={100: config(*["mapping=m"] * uses)})
+        free = available(seen.but(mappings=(mapping("m", *(("pve1", path) for path in paths)),)), GPU)
+        assert free is not None
+        assert free <= 6 - worst
+
+    def test_mapping_of_two_models_may_take_either(self) -> None:
+        """One use of it: a tier for the one model must not count on the other being taken."""
+        pci = [function("0000:01:00.0", group=1), function("0000:02:00.0", group=2, device="2330", name="GH100 [H100]")]
+        seen = gpus(*pci, guests=users(), configs={100: config("mapping=a100")}, mappings=(self.BOTH,))
+        assert available(seen, tier(gpu={"models": ["*A100*"]})) == 0
+        assert available(seen, tier(gpu={"models": ["*H100*"]})) == 0
 
     def test_current_and_pending_use_of_one_guest_is_one_use(self) -> None:
         both = (GuestConfig(hostpci=("mapping=a100",)), GuestConfig(hostpci=("mapping=a100",)))

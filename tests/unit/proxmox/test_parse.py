@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxmox_offerings.proxmox.answers import Disk, PciMapping, PciMappingEntry, StorageConfig
+from proxmox_offerings.proxmox.answers import Disk, MdevType, PciMapping, PciMappingEntry, StorageConfig
 from proxmox_offerings.proxmox.parse import cluster, disk_trees, guests, nodes
 from proxmox_offerings.proxmox.parse.values import Nonsense
 
@@ -106,6 +106,35 @@ def test_a_mapping_entry_may_take_several_devices() -> None:
     assert cluster.pci_mappings(told) == (PciMapping(id="a100", entries=(entry,)),)
     with pytest.raises(Nonsense):
         cluster.pci_mappings([{"id": "a100", "map": ["id=10de:20b5,node=pve1"]}])
+
+
+def test_types_of_mediated_devices_in_all_dialects() -> None:
+    """NVIDIA describes in one line what a card holds at all and what an instance gets; Intel does not, and newer drivers have no text."""
+    told = nodes.mdev_types(
+        [
+            {
+                "type": "nvidia-231",
+                "available": "8",
+                "name": "GRID T4-2Q",
+                "description": "num_heads=4, frl_config=60, framebuffer=2048M, max_resolution=7680x4320, max_instance=8\n",
+            },
+            {
+                "type": "i915-GVTg_V5_4",
+                "available": 1,
+                "description": "low_gm_size: 128MB\nhigh_gm_size: 512MB\nfence: 4\n",
+            },
+            {"type": "nvidia-1150", "available": 1, "description": ""},
+        ]
+    )
+    assert told == (
+        MdevType(type="i915-GVTg_V5_4", available=1),
+        MdevType(type="nvidia-1150", available=1),
+        MdevType(type="nvidia-231", available=8, name="GRID T4-2Q", most=8, memory=2 * 2**30),
+    )
+    assert nodes.mdev_types([]) == ()
+    for broken in ({"type": "x"}, {"available": 1}, {"type": "x", "available": "many"}):
+        with pytest.raises(Nonsense):
+            nodes.mdev_types([broken])
 
 
 def test_pci_identities_are_written_one_way() -> None:

@@ -79,6 +79,7 @@ def test_lists_whose_order_decides_are_atomic_and_the_rest_are_maps() -> None:
         "ProxmoxHost.status.conditions": ["type"],
         "ProxmoxHost.status.nodes": ["name"],
         "ProxmoxHost.status.nodes[].gpus": ["model"],
+        "ProxmoxHost.status.nodes[].gpuProfiles": ["profile", "model"],
         "ProxmoxHost.status.storages": ["name", "class"],
         "ProxmoxHost.status.missingPrivileges": ["path", "privilege"],
         "Offering.status.nodes": ["name"],

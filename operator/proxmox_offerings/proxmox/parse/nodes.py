@@ -2,7 +2,15 @@
 
 import re
 
-from proxmox_offerings.proxmox.answers import Disk, NetworkInterface, NodeStatus, NodeStorage, PciDevice, Volume
+from proxmox_offerings.proxmox.answers import (
+    Disk,
+    MdevType,
+    NetworkInterface,
+    NodeStatus,
+    NodeStorage,
+    PciDevice,
+    Volume,
+)
 from proxmox_offerings.proxmox.parse.values import Nonsense, Row, boolean, fields, integer, required, rows, text, words
 
 
@@ -42,8 +50,30 @@ def _pci_device(row: Row) -> PciDevice:
         vendor_name=text(row, "vendor_name"),
         device_name=text(row, "device_name"),
         mdev=boolean(row, "mdev"),
+        nvidia=boolean(row, "nvidia"),
         physical_function=(text(row, "physfn") or "").lower() or None,
         virtual_functions=tuple(sorted(str(address).lower() for address in functions.values())),
+    )
+
+
+def mdev_types(data: object) -> tuple[MdevType, ...]:
+    """GET /nodes/{node}/hardware/pci/{id}/mdev, by type."""
+    return tuple(sorted(map(_mdev_type, rows(data)), key=lambda told: told.type))
+
+
+def _mdev_type(row: Row) -> MdevType:
+    """NVIDIA describes a type as "num_heads=4, frl_config=60, framebuffer=2048M, max_resolution=..., max_instance=8"."""
+    available = integer(row, "available")
+    if available is None:
+        raise Nonsense("available is missing")
+    told = text(row, "description") or ""
+    most, mebibytes = re.search(r"max_instance=([0-9]{1,4})\b", told), re.search(r"framebuffer=([0-9]{1,7})M\b", told)
+    return MdevType(
+        type=required(row, "type"),
+        available=available,
+        name=text(row, "name"),
+        most=int(most[1]) if most else None,
+        memory=int(mebibytes[1]) * 2**20 if mebibytes else None,
     )
 
 
