@@ -12,11 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from proxmox_offerings.catalogue.plan import plan, unobserved
@@ -253,20 +254,23 @@ class Process:
         *,
         flags: Sequence[str] = (),
         reach: Sequence[str] = SIMULATORS,
+        program: Sequence[str] = ("-m", "proxmox_offerings", "run"),
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.log = log
+        settings = {"KUBECONFIG": str(kubeconfig), "PROXMOX_OFFERINGS_LOG_FORMAT": "json"}
         flags = ["--namespace", namespace, "--health-address", "127.0.0.1", "--health-port", "0", *reach, *flags]
-        with log.open("wb") as stderr:
+        with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "error::ResourceWarning", "-m", "proxmox_offerings", "run", *flags],
-                env=os.environ | {"KUBECONFIG": str(kubeconfig), "PROXMOX_OFFERINGS_LOG_FORMAT": "json"},
+                [sys.executable, "-W", "error::ResourceWarning", *program, *flags],
+                env={**os.environ, **settings, **environment},
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
+                stdout=output,
+                stderr=output,
             )
 
     def port(self) -> int:
-        found = eventually(lambda: re.search(r'"port": (\d+)', self.log.read_text(encoding="utf-8")))
+        found = eventually(lambda: re.search(r'port(?:": |=)(\d+)', self.log.read_text(encoding="utf-8")))
         return int(found[1])
 
     def get(self, path: str) -> tuple[int, str]:
