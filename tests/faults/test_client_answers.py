@@ -59,6 +59,7 @@ async def failure_of(transport: Transport) -> ObservationError:
     ],
 )
 async def test_what_is_no_answer_of_proxmox_is_refused_and_not_echoed(answer: bytes) -> None:
+    """T22: whatever stands between, or is cut."""
     async with answering(answer) as server:
         failure = await failure_of(server.transport(bounds=SMALL))
     assert isinstance(failure, CallFailed)
@@ -138,6 +139,19 @@ async def test_what_is_compressed_as_asked_for_is_read(answer: bytes) -> None:
         await transport.aclose()
 
 
+@pytest.mark.parametrize("status", ["403 Permission check failed", "500 got timeout", "595 No route to host"])
+async def test_errors_of_all_generations_read_the_same(status: str) -> None:
+    """T23: the reason phrase alone, a message besides (from 8.3), a text, or nothing at all."""
+    bodies = (b'{"data":null}', b'{"data":null,"message":"got timeout\\n"}', b"got timeout", b"")
+    told = set()
+    for body in bodies:
+        async with answering(http(body, status=status)) as server:
+            failure = await failure_of(server.transport())
+            assert isinstance(failure, CallFailed)
+            told.add((failure.status, str(failure).replace(server.endpoint, "")))
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("status", ["400 Bad", "403 Permission check failed", "404 Nothing", "501 Not there"])
 async def test_an_error_status_is_kept_and_its_text_is_not(status: str) -> None:
     async with answering(http(b'{"data":null,"message":"secret"}', status=f"{status} secret")) as server:
@@ -206,7 +220,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
 
 
 async def test_calls_to_a_node_outlast_the_servers_own_limit() -> None:
-    """A call of a hanging node ends with the server's 596 after 30 s, which the client must still be there to read."""
+    """T20. A call of a hanging node ends with the server's 596 after 30 s, which the client must still be there to read."""
     assert PATIENT.node_read_seconds > 30
     async with simulated(presets.demo()) as cluster, client_of(cluster, bounds=QUICK) as client:
         cluster.add_fault(Fault(path="/nodes/pve2/*", delay=0.4))

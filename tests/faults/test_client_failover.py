@@ -28,7 +28,7 @@ async def test_a_connection_that_breaks_always_is_tried_twice() -> None:
 
 
 async def test_an_idle_connection_is_given_up_before_the_server_does() -> None:
-    """Within the server's 5 s, but not at their end (fact 13)."""
+    """T19. Within the server's 5 s, but not at their end (fact 13)."""
     assert PATIENT.keepalive_seconds < 5
 
     async def keep_open(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,6 +47,7 @@ async def test_an_idle_connection_is_given_up_before_the_server_does() -> None:
 
 
 async def test_another_node_answers_when_the_entry_node_is_dead_and_stays_the_entry() -> None:
+    """T7."""
     async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
         assert client.endpoint == cluster.endpoint("pve1")
         cluster.kill_node("pve1")
@@ -67,7 +68,7 @@ async def test_an_entry_node_that_hangs_is_left_behind() -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_an_entry_node_that_is_ill_is_left_behind(status: int) -> None:
-    """A 500 of a call that the entry node answers itself is its pmxcfs, which another node has in order (T5)."""
+    """T5, T22. A 500 of a call that the entry node answers itself is its pmxcfs, which another node has in order (T5)."""
     async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
         cluster.add_fault(Fault(node="pve1", status=status))
         await client.resources()
