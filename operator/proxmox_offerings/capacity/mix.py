@@ -19,7 +19,8 @@ from proxmox_offerings.capacity.rooms import Room
 from proxmox_offerings.resources import LimitingResource, Tier
 
 STEPS = 1_000_000
-"""Effort for one question: some seconds at most."""
+STEPS_OF_A_CASE = 5_000
+"""Effort for one question: some seconds at most; and more for each case of failover, of which 32 nodes have 496 if two may go down."""
 MOST_TIERS_IN_SUMS = 8
 """Subsets of more tiers are not summed up one by one, only all tiers together."""
 
@@ -158,12 +159,15 @@ class _Question:
         narrowed = any(len(of_one_kind(dict.fromkeys(keys, 1), keys)) < len(keys) for keys in map(_keys, now.values()))
         return cls(needs=needs, backings=backings, cases=cases, steps=steps, narrowed=narrowed)
 
+    @property
+    def effort(self) -> Effort:
+        """For one round of asking."""
+        return Effort(left=self.steps + (len(self.cases) - 1) * STEPS_OF_A_CASE)
+
     def ask(self, counts: Mapping[str, int], *, effort: Effort | None = None) -> tuple[Packing, tuple[str, ...]]:
         """The placement of so many units as things are now; where some case has none, that case: the nodes that are down in it."""
         wanted = self._vector(counts)
-        packer = Packer(
-            disks=tuple(need.disk for need in self.needs.values()), effort=effort or Effort(left=self.steps)
-        )
+        packer = Packer(disks=tuple(need.disk for need in self.needs.values()), effort=effort or self.effort)
         undecided: tuple[Packing, tuple[str, ...]] | None = None
         now: Packing | None = None
         for down, places in self.cases:
@@ -199,7 +203,7 @@ class _Question:
         self, counts: Mapping[str, int], fits: Mapping[str, Fit]
     ) -> tuple[tuple[tuple[str, str, str, int], ...], bool]:
         """As many units as were found, each tier as many as fit beside those before it; and whether more are proven not to fit."""
-        effort = Effort(left=self.steps)
+        effort = self.effort
         kept = dict.fromkeys(counts, 0)
         placed: tuple[Placed, ...] = ()
         most = True

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import prod
 from operator import add, ge, sub
 from typing import NamedTuple
 
@@ -23,7 +22,8 @@ Vector = tuple[int, ...]
 WIDTHS = (1, 24)
 """How many ways of filling the nodes so far a quick look keeps, before the complete search: most answers are "yes", and found at once."""
 MOST_VECTORS = 20_000
-"""More ways of filling one node are thinned out, after which a "no" is not proven any more."""
+FEW_VECTORS = 300
+"""More ways of filling one node are thinned out, after which a "no" is not proven any more; the quick looks make do with few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,6 @@ class Packer:
         `own` are its backings (bytes, and the kinds that may use it as 0 or 1), `shares` the kinds
         whose disks may lie on shared backings too.
         """
-        few = few and any(shares) and any(any(kinds) for _, kinds in own)
         key = (place.room, place.costs, place.cards, place.wants, wanted, tuple(own), shares, few)
         if key not in self._known:
             before, self.effort.thinned = self.effort.thinned, False
@@ -127,21 +126,25 @@ class Packer:
             for count, cost, may in zip(wanted, place.costs, usable, strict=True)
         )
         costs = tuple(cost or (0,) * len(place.room) for cost in place.costs)
+        limit = FEW_VECTORS if few else MOST_VECTORS
         rooms = {
             vector
             for limits in self._cards(place, caps)
-            for vector in maximal(costs, place.room, limits, effort=self.effort)
+            for vector in maximal(costs, place.room, limits, effort=self.effort, most=limit)
         }
         bytes_of = tuple((size,) for size in self.disks)
         on_own = sums(
-            [maximal(bytes_of, (size,), tuple(_only(caps, kinds)), effort=self.effort) for size, kinds in own],
+            [
+                maximal(bytes_of, (size,), tuple(_only(caps, kinds)), effort=self.effort, most=limit)
+                for size, kinds in own
+            ],
             caps,
             effort=self.effort,
         )
         found: dict[Vector, _Filling] = {}
         for total in pareto(rooms, effort=self.effort):
             choices = list(on_own.items())
-            if few:
+            if few and any(shares):
                 choices = [max(choices, key=lambda choice: self._relief(total, choice[0]))]
             for most, parts in choices:
                 local = tuple(map(min, total, most))
@@ -203,6 +206,7 @@ class _Search:
     roomy: bool
     effort: Effort
     axes: Sequence[tuple[str, int, Share | None]]
+    plain: bool
     bounds: Sequence["_Bound"]
 
     @classmethod
@@ -243,6 +247,12 @@ class _Search:
                 packer.fillings(place, wanted, may, tuple(int(share is not None) for share in sharing), few=few)
             )
             own_names.append(tuple(names))
+        axes = _axes(
+            shares,
+            kinds,
+            roomy=roomy,
+            local={kind for kind in kinds if any(one.local[kind] for some in fillings for one in some)},
+        )
         search = cls(
             wanted=wanted,
             disks=packer.disks,
@@ -257,12 +267,8 @@ class _Search:
             held=held,
             roomy=roomy,
             effort=packer.effort,
-            axes=_axes(
-                shares,
-                kinds,
-                roomy=roomy,
-                local={kind for kind in kinds if any(one.local[kind] for some in fillings for one in some)},
-            ),
+            axes=axes,
+            plain=all(role == "total" for role, _, _ in axes),
             bounds=(),
         )
         search.steps = [search._vectors(number) for number in range(len(places))]
@@ -288,18 +294,21 @@ class _Search:
             for total in grown:
                 if (held := self._reached(total)) is not None:
                     return self._placed(total, came_from, held)
-            hopeful = [total for total in grown if not bound.hopeless(*self._units(total))]
-            if width is not None and len(hopeful) > width:
-                hopeful = sorted(hopeful, key=lambda total: (*bound.strain(*self._units(total)), total))[: width * 8]
-            states = pareto(hopeful, effort=self.effort)
-            if width is not None and len(states) > width:
-                states = sorted(states, key=lambda total: (*bound.strain(*self._units(total)), total))[:width]
+            strains = {total: strain for total in grown if (strain := bound.strain(*self._units(total))) is not None}
+            if width is None:
+                states = pareto(strains, effort=self.effort)
+            else:
+                best = sorted(strains, key=lambda total: (*strains[total], total))
+                kept = set(pareto(best[: width * 8], effort=self.effort))
+                states = [total for total in best[: width * 8] if total in kept][:width]
             if not states:
                 return None
         return None
 
     def _units(self, state: Vector) -> tuple[Vector, Vector]:
         """Units by kind on own disks, and in all."""
+        if self.plain:
+            return tuple(0 if kind in self.sharing else units for kind, units in enumerate(state)), state
         local = [0] * len(self.wanted)
         total = [0] * len(self.wanted)
         for (role, kind, _), value in zip(self.axes, state, strict=True):
@@ -452,14 +461,16 @@ class _Bound:
         )
         return [*pairs, (sum(elsewhere), self.shared)]
 
-    def hopeless(self, local: Vector, total: Vector) -> bool:
-        """Whether what is missing is more than these places can hold, whatever way they are filled."""
-        return any(need > there for need, there in self._demands(local, total))
-
-    def strain(self, local: Vector, total: Vector) -> tuple[int, int]:
-        """How tight it will be with such units placed: less is better."""
-        shares = [(need << 20) // (there + 1) for need, there in self._demands(local, total)]
-        return max(shares), sum(shares)
+    def strain(self, local: Vector, total: Vector) -> tuple[int, int] | None:
+        """How tight it will be with such units placed: less is better. None: what is missing is more than these places can hold."""
+        most = together = 0
+        for need, there in self._demands(local, total):
+            if need > there:
+                return None
+            share = (need << 20) // (there + 1)
+            together += share
+            most = max(most, share)
+        return most, together
 
 
 def pareto(vectors: Iterable[Vector], *, effort: Effort) -> list[Vector]:
@@ -478,35 +489,50 @@ def pareto(vectors: Iterable[Vector], *, effort: Effort) -> list[Vector]:
     return kept
 
 
-def maximal(costs: Sequence[Vector], room: Vector, caps: Vector, *, effort: Effort) -> list[Vector]:
-    """All vectors of units within `caps` whose costs are within `room`, and to which nothing can be added (and maybe some others)."""
+def maximal(
+    costs: Sequence[Vector], room: Vector, caps: Vector, *, effort: Effort, most: int = MOST_VECTORS
+) -> list[Vector]:
+    """All vectors of units within `caps` whose costs are within `room`, and to which nothing can be added (and maybe some others).
+
+    Where they are too many, some of them, among which each kind is served first once.
+    """
     order = sorted((kind for kind, cap in enumerate(caps) if cap), key=lambda kind: (costs[kind], kind), reverse=True)
     if not order:
         return [(0,) * len(caps)]
-    alone = [_most(costs[kind], room, caps[kind]) for kind in order]
     stride = 1
-    while prod(-(-(most + 1) // stride) for most in alone[:-1]) > MOST_VECTORS:
+    while len(found := _descend(order, costs, room, caps, stride=stride, effort=effort, most=most)) > most:
         stride *= 2
-    effort.thinned |= stride > 1
+    if stride > 1:
+        effort.thinned = True
+        for turn in range(len(order)):
+            served = order[turn:] + order[:turn]
+            found += _descend(served, costs, room, caps, stride=max(caps) + 1, effort=effort, most=most)
+    return found
+
+
+def _descend(
+    order: Sequence[int], costs: Sequence[Vector], room: Vector, caps: Vector, *, stride: int, effort: Effort, most: int
+) -> list[Vector]:
+    """Kind after kind in this order, from the most that fits down in strides; the last one to the full. Ends once there are too many."""
     found: list[Vector] = []
     chosen = [0] * len(caps)
 
     def descend(depth: int, left: Vector) -> bool:
-        """Whether all further kinds are at their caps: then fewer units of this one gain nothing."""
+        """Whether fewer units of the kind before gain nothing, because this one and all further ones are at their caps."""
         kind = order[depth]
-        most = _most(costs[kind], left, caps[kind])
+        top = _most(costs[kind], left, caps[kind])
         if depth == len(order) - 1:
             effort.spend(1)
-            chosen[kind] = most
+            chosen[kind] = top
             found.append(tuple(chosen))
-            return most == caps[kind]
+            return top == caps[kind]
         full = False
-        for units in (*range(most, 0, -stride), 0):
+        for units in range(top, -1, -stride):
             chosen[kind] = units
             full = descend(depth + 1, tuple(have - units * cost for have, cost in zip(left, costs[kind], strict=True)))
-            if full:
+            if full or len(found) > most:
                 break
-        return full and most == caps[kind] and chosen[kind] == most
+        return full and top == caps[kind] and chosen[kind] == top
 
     descend(0, room)
     return found

@@ -170,3 +170,24 @@ def test_order_of_nodes_and_kinds_decides_nothing(question: Question, random: st
     ]
     other = (tuple(disks[kind] for kind in order), tuple(wanted[kind] for kind in order), tuple(turned), backings)
     assert (pack(question).placed is None) == (pack(other).placed is None)
+
+
+def test_many_kinds_are_placed_although_not_every_way_can_be_looked_at() -> None:
+    """Twelve kinds on three nodes of 230 in all, 198 of which are wanted: far too many ways of filling a node to keep them all."""
+    sizes = range(2, 14)
+    places = tuple(
+        Place(
+            name=f"pve{number}",
+            room=(100, 75 + number),
+            costs=tuple((size // 2, size) for size in sizes),
+            cards=(),
+            wants=(None,) * len(sizes),
+            reach=(("nfs",),) * len(sizes),
+        )
+        for number in range(3)
+    )
+    disks = tuple(sizes)
+    question = (disks, (2, 3) * 6, places, {"nfs": 1000})
+    packing = pack(question)
+    assert packing.placed is not None
+    check(packing.placed, question)
