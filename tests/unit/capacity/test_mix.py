@@ -24,8 +24,8 @@ from support.cluster import (
     storage,
     tier,
 )
-from support.reference import Lab, Terms, Unit
-from unit.capacity.test_properties import labs, units
+from support.reference import Lab, NodeTerms, Terms, Unit
+from support.strategies import plain_labs, plain_units
 
 FITS, DOES_NOT_FIT, CANNOT_TELL = "Fits", "DoesNotFit", "CannotTell"
 quick = settings(
@@ -221,11 +221,10 @@ def test_out_of_effort_is_said_and_what_was_found_is_kept() -> None:
     assert packed(two("5Gi"), {"big": 1, "mid": 3}, *tiers, steps=1000).verdict is Verdict.DOES_NOT_FIT
 
 
-mixes = st.lists(st.tuples(units, st.integers(1, 4)), min_size=1, max_size=3)
+mixes = st.lists(st.tuples(plain_units, st.integers(1, 4)), min_size=1, max_size=3)
 terms = st.builds(
     Terms,
-    percent=st.sampled_from((50, 100, 400)),
-    reserved=st.integers(0, 2),
+    usual=st.builds(NodeTerms, percent=st.sampled_from((50, 100, 400)), reserved=st.integers(0, 2)),
     failover=st.sampled_from((0, 0, 1, 2)),
 )
 
@@ -246,7 +245,8 @@ def check(mix: Mix, lab: Lab, wanted: Sequence[tuple[Unit, int]], on: Terms) -> 
         (store,) = [one for one in lab.stores if one.name in backing]
         assert at in store.nodes
         used[store.name, "" if shared[store.name] else at] += kinds[name].disk * units_there
-    assert all(used[key] <= next(one.free for one in lab.stores if one.name == key[0]) for key in used)
+    free = {one.name: reference.free_of(one, wanted[0][0]) or 0 for one in lab.stores}
+    assert all(used[key] <= free[key[0]] for key in used)
     for one in lab.machines:
         here = Counter[str]()
         for name, at, _, units_there in mix.placed:
@@ -254,15 +254,15 @@ def check(mix: Mix, lab: Lab, wanted: Sequence[tuple[Unit, int]], on: Terms) -> 
         together = [kinds[name] for name in here.elements()]
         if not together:
             continue
-        alone = reference.left_of(lab, on)[one.name]
-        assert sum(unit.cpu for unit in together) * 100 <= alone[0]
-        assert sum(unit.memory for unit in together) <= alone[1]
-        assert sum(unit.cards for unit in together) <= alone[2]
-        assert all(unit.cpu <= alone[3] and unit.memory <= alone[4] for unit in together)
+        alone = reference.spaces_of(lab, on)[one.name]
+        assert sum(unit.cpu for unit in together) * 100 <= alone.points
+        assert sum(unit.memory for unit in together) <= alone.memory
+        assert sum(unit.cards for unit in together) <= alone.cards.total()
+        assert all(unit.cpu <= alone.threads and unit.memory <= alone.total for unit in together)
 
 
 @quick
-@given(labs(), mixes, terms)
+@given(plain_labs, mixes, terms)
 def test_verdict_is_that_of_the_naive_account(lab: Lab, wanted: list[tuple[Unit, int]], on: Terms) -> None:
     mix = said_of(lab, wanted, on)
     fits = reference.mix_fits(lab, tuple(wanted), on)
@@ -274,7 +274,7 @@ def test_verdict_is_that_of_the_naive_account(lab: Lab, wanted: list[tuple[Unit,
 
 
 @quick
-@given(labs(), mixes, terms)
+@given(plain_labs, mixes, terms)
 def test_part_is_the_most_that_fits_in_the_order_of_asking(lab: Lab, wanted: list[tuple[Unit, int]], on: Terms) -> None:
     """Each tier has as many units as fit beside those of the tiers before it, and not one less."""
     part = list(said_of(lab, wanted, on).fitting.values())
@@ -286,7 +286,7 @@ def test_part_is_the_most_that_fits_in_the_order_of_asking(lab: Lab, wanted: lis
 
 
 @quick
-@given(labs(), units, terms)
+@given(plain_labs, plain_units, terms)
 def test_mix_of_one_tier_agrees_with_available(lab: Lab, unit: Unit, on: Terms) -> None:
     sold = available(lab.facts, unit.tier, allocation=on.allocation) or 0
     assert said_of(lab, [(unit, sold + 1)], on).verdict is Verdict.DOES_NOT_FIT
@@ -296,7 +296,7 @@ def test_mix_of_one_tier_agrees_with_available(lab: Lab, unit: Unit, on: Terms) 
 
 
 @quick
-@given(labs(), mixes, terms, st.randoms(use_true_random=False))
+@given(plain_labs, mixes, terms, st.randoms(use_true_random=False))
 def test_order_of_rows_and_of_asking_decides_nothing(
     lab: Lab, wanted: list[tuple[Unit, int]], on: Terms, random: Any
 ) -> None:
