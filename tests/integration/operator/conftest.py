@@ -11,7 +11,7 @@ from integration.operator.harness import Clock, Clusters, Kube, OperatorThread
 from support.controlplane import ROOT, Cluster
 
 ACCOUNT = "system:serviceaccount:proxmox-offerings:proxmox-offerings"
-Start = Callable[[], OperatorThread]
+Start = Callable[..., OperatorThread]
 
 
 @pytest.fixture
@@ -34,8 +34,12 @@ def start(control_plane: Cluster, namespace: str, clusters: Clusters) -> Iterato
     """Starts an operator for the namespace; whatever runs at the end is ended, and must end well."""
     running: list[OperatorThread] = []
 
-    def start_one(kubeconfig: Path = control_plane.kubeconfig) -> OperatorThread:
-        operator = OperatorThread(kubeconfig=kubeconfig, namespaces=(namespace,), clusters=clusters).start()
+    def start_one(
+        kubeconfig: Path = control_plane.kubeconfig, guard: Callable[[], None] = lambda: None
+    ) -> OperatorThread:
+        operator = OperatorThread(
+            kubeconfig=kubeconfig, namespaces=(namespace,), clusters=clusters, guard=guard
+        ).start()
         running.append(operator)
         return operator
 

@@ -103,8 +103,16 @@ class FakeObserver:
 class OperatorThread:
     """A running operator. `stop` ends it in good order and gives its exit code."""
 
-    def __init__(self, *, kubeconfig: Path, namespaces: tuple[str, ...], clusters: Clusters) -> None:
+    def __init__(
+        self,
+        *,
+        kubeconfig: Path,
+        namespaces: tuple[str, ...],
+        clusters: Clusters,
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
         self._kubeconfig = kubeconfig
+        self._guard = guard
         self._clusters = clusters
         self._settings = Settings(
             namespaces=namespaces, health_address="127.0.0.1", health_port=0, log_format="console"
@@ -154,7 +162,9 @@ class OperatorThread:
                 self._started.set_exception(error)
 
     async def _main(self) -> int:
-        client = await KubeClient.connect(kubeconfig=str(self._kubeconfig), counted=self._metrics.kube_call)
+        client = await KubeClient.connect(
+            kubeconfig=str(self._kubeconfig), counted=self._metrics.kube_call, guard=self._guard
+        )
         operator = Operator(
             self._settings,
             client=client,

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from tools.kube.controlplane import ControlPlane
 
-from integration.operator.harness import Kube, Process, eventually
-from integration.operator.test_publishing import SMALL
+from integration.operator.conftest import Start
+from integration.operator.harness import Clusters, Kube, Process, eventually
+from integration.operator.test_publishing import SMALL, selling
+from proxmox_offerings.kube.errors import NotLeading
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
@@ -125,6 +127,29 @@ def test_whoever_leads_works_alone_and_one_that_was_paused_writes_nothing_more(k
         assert not [line for line in log_of(one) if line["level"] in ("error", "critical")]
         assert one.end() == 0
         assert holder(kube) == ""
+
+
+def test_what_is_not_sent_for_want_of_the_lease_is_no_failure(
+    kube: Kube, clusters: Clusters, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Work that finds the Lease gone is dropped: not told to anybody, and not tried again and again until it is stopped."""
+
+    def forbid() -> None:
+        raise NotLeading("not sent: this process does not lead")
+
+    endpoint = selling(kube, clusters)
+    before = kube.versions()
+    operator = start(guard=forbid)
+    eventually(lambda: clusters.polls[endpoint] == 1)
+    operator.settle()
+    kube.host("fra1", tiers=[SMALL])
+    operator.settle()
+    assert {name: version for name, version in kube.versions().items() if name not in before} == {}
+    assert "status" not in kube.get_host("fra1")
+    log = "".join(capfd.readouterr())
+    assert "operator starts" in log
+    assert "not ready" not in log
+    assert "rror" not in log
 
 
 def test_a_clean_end_abandons_what_hangs_and_hands_over_at_once(kube: Kube, replica: Replica) -> None:

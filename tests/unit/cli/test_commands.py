@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -194,3 +195,30 @@ async def test_preview_prints_what_the_operator_would_apply() -> None:
         assert offering["status"]["conditions"][0]["reason"] == "Observed"
         assert offering["status"]["validUntil"] > offering["status"]["observedAt"]
     assert any(offering["status"]["available"] > 0 for offering in offerings)
+
+
+def test_durations_of_the_election_that_cannot_work_are_refused_before_anything_runs() -> None:
+    """A leader that believes longer than others wait would be one of two."""
+    for durations in (("15", "15", "2"), ("15", "10", "6"), ("15", "nan", "2"), ("15", "10", "0")):
+        flags = zip(("lease-duration", "renew-deadline", "retry-period"), durations, strict=True)
+        code, _, error = run("run", *(f"--leader-elect-{name}={value}" for name, value in flags))
+        assert code == 2
+        assert "must be longer than the renew deadline" in error
+
+
+def test_an_election_nobody_knows_where_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    cluster = {"name": "test", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "test", "context": {"cluster": "test", "user": "test"}}
+    content = {
+        "current-context": "test",
+        "clusters": [cluster],
+        "users": [{"name": "test", "user": {}}],
+        "contexts": [context],
+    }
+    kubeconfig.write_text(json.dumps(content), encoding="utf-8")
+    command = [sys.executable, "-m", "proxmox_offerings", "run", "--leader-elect", "--kubeconfig", str(kubeconfig)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 1
+    assert "--leader-elect-namespace" in ended.stderr
+    assert "Traceback" not in ended.stderr
