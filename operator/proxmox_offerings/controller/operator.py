@@ -25,9 +25,10 @@ from proxmox_offerings.controller.health import HealthServer
 from proxmox_offerings.controller.leader import Elector, Timing, own_identity
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.metrics import CONTROLLER, Metrics
+from proxmox_offerings.controller.planning import MakePlan
 from proxmox_offerings.controller.publish import Publisher
 from proxmox_offerings.controller.queue import Requeue, WorkQueue
-from proxmox_offerings.controller.reconcile import MakePlan, Reconciler, Unobserved
+from proxmox_offerings.controller.reconcile import Reconciler, Unobserved
 from proxmox_offerings.controller.resync import Resync
 from proxmox_offerings.controller.session import OpenObserver, Session
 from proxmox_offerings.kube.client import KubeClient

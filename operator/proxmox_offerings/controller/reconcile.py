@@ -5,7 +5,7 @@ would be valid. Safe to repeat, and to abandon at any await. No failure of the c
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -17,6 +17,7 @@ from proxmox_offerings.catalogue.plan import Plan, PlannedOffering
 from proxmox_offerings.controller import host_status, statements, wanted
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.live import LiveObjects
+from proxmox_offerings.controller.planning import MakePlan, planned
 from proxmox_offerings.controller.problems import INTERNAL_ERROR, Problem
 from proxmox_offerings.controller.publish import Outcome, Publisher
 from proxmox_offerings.controller.queue import Requeue
@@ -31,26 +32,12 @@ from proxmox_offerings.resources import (
     OfferingSpec,
     ProxmoxHost,
     ProxmoxHostStatus,
-    Stock,
 )
 
 log = structlog.get_logger(__name__)
 
 LONGEST_WRITE_DELAY: Final = 60.0
 """Seconds between attempts to write what the API server did not take."""
-
-
-class MakePlan(Protocol):
-    """catalogue.plan.plan"""
-
-    def __call__(
-        self,
-        *,
-        host: ProxmoxHost,
-        snapshot: Snapshot,
-        past: Mapping[str, Stock],
-        existing: Iterable[OfferingSpec],
-    ) -> Plan: ...
 
 
 class Unobserved(Protocol):
@@ -153,7 +140,7 @@ class Reconciler:
             snapshot = session.believable(host.spec, now=self._now())
             if snapshot is None:
                 return None
-            sight = Sight(snapshot=snapshot, plan=self._plan(resource, host, session, snapshot))
+            sight = Sight(snapshot=snapshot, plan=await self._plan(resource, host, session, snapshot))
         except ObservationError as error:
             session.fail(Problem.of(error), host.spec)
         except KubeError:
@@ -167,12 +154,13 @@ class Reconciler:
             return sight
         return None
 
-    def _plan(self, resource: LiveObject, host: ProxmoxHost, session: Session, snapshot: Snapshot) -> Plan:
+    async def _plan(self, resource: LiveObject, host: ProxmoxHost, session: Session, snapshot: Snapshot) -> Plan:
         there = self._live.offerings_of(resource)
         said = {name: status for name, live in there.items() if (status := statements.read_status(live.status))}
         # An Unknown in between does not make forget that it was sold out before.
         session.stocks.update({name: status.stock for name, status in said.items() if statements.is_known(status)})
-        return self._make_plan(
+        return await planned(
+            self._make_plan,
             host=host,
             snapshot=snapshot,
             past={name: stock for name, stock in session.stocks.items() if name in there},
