@@ -231,9 +231,13 @@ def _one_more(tier: "TierAccount", explanation: "Explanation") -> str:
         return f"takes room for guest {tier.homeless} on another node"
     if tier.available is None:
         return "cannot be said before somebody can read what is missing"
-    if tier.nodes:
-        return "would not fit if something became free in one place alone"
-    return "takes a node that can carry one"
+    if not tier.nodes:
+        return "takes a node that can carry one"
+    return (
+        "no single place was found that would make room for it: several sets of nodes that may go down decide"
+        if explanation.failover_nodes
+        else "would not fit if something became free in one place alone"
+    )
 
 
 def _shortage(one: "Shortage", tier: "TierAccount", explanation: "Explanation") -> str:

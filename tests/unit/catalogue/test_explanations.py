@@ -294,6 +294,12 @@ class TestOneMore:
                 {"allocation": {"failoverNodes": 1}},
                 "takes room for guest 7 on another node",
             ),
+            (
+                cluster(nodes=[node("pve1", threads=4), node("pve2", threads=4)]),
+                tier(),
+                {"allocation": {"failoverNodes": 1}},
+                "no single place was found that would make room for it: several sets of nodes that may go down decide",
+            ),
             (cluster(storages=[]), tier(), {}, "takes a node that can carry one"),
         ],
     )
