@@ -41,7 +41,8 @@ def system_name(template: Template, rules: Iterable[OperatingSystemRule]) -> str
         match = rule.match
         if match.name is not None and glob_matches(match.name, template.name):
             return rule.name
-        if match.tag is not None and match.tag in template.tags:
+        # Proxmox writes tags in lower case, however they were typed.
+        if match.tag is not None and not {match.tag, match.tag.lower()}.isdisjoint(template.tags):
             return rule.name
         if match.vmid is not None and match.vmid == template.vmid:
             return rule.name

@@ -36,7 +36,8 @@ class StorageRule(Model):
     """What they are made of. Left out: derived from the disks behind them."""
     backing: Annotated[str, Field(max_length=128)] | None = None
     """Storages of one backing draw on the same bytes, which are then sold once; local storages have a backing on each node. Left
-    out or empty: derived.
+    out or empty: derived from how they are defined. File systems that are free alike are taken for one: name a backing for
+    each to keep them apart.
     """
 
 
@@ -127,7 +128,7 @@ class ProxmoxHostSpec(Model):
     storage_rules: Annotated[tuple[StorageRule, ...], Field(max_length=64)] = ()
     """What storages are made of and which share their bytes, where that cannot be derived. The first match holds."""
     operating_systems: Annotated[tuple[OperatingSystemRule, ...], Field(max_length=128)] = ()
-    """Templates that are offered as operating systems. The first match holds."""
+    """What templates are called as operating systems. The first match holds; others are called what their names and tags tell."""
     stock: StockPolicy = StockPolicy()
     tiers: Annotated[tuple[Tier, ...], Field(max_length=64), Keyed("name")] = ()
     """What is sold; each becomes an Offering. Left out or empty: derived from the hardware."""

@@ -242,7 +242,7 @@ class TestOperatingSystems:
     def test_first_rule_that_matches_names_it(self) -> None:
         rules = [
             OperatingSystemRule.parse({"match": {"vmid": 9001}, "name": "By number"}),
-            OperatingSystemRule.parse({"match": {"tag": "gold"}, "name": "By tag"}),
+            OperatingSystemRule.parse({"match": {"tag": "Gold"}, "name": "By tag"}),
             OperatingSystemRule.parse({"match": {"name": "deb*"}, "name": "By name"}),
         ]
         assert system_name(_template(name="deb12", vmid=9001, tags=("gold",)), rules) == "By number"
