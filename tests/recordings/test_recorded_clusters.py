@@ -102,6 +102,17 @@ class TestFourNodesOfSeven:
         snapshot = await self.snapshot(recordings)
         assert placement(snapshot, unit, allocation=USUAL) == {"node1": 21, "node2": 14, "node3": 6, "node4": 6}
 
+    async def test_directories_on_a_zpool_are_the_pool_itself(self, recordings: Path) -> None:
+        """On node1 the pool has 940,569,473,024 bytes free, and its two directories show 77,824 fewer: one disk under three ids, on each node
+        its own.
+        """
+        snapshot = await self.snapshot(recordings)
+        backings: dict[str, set[str]] = {name: set() for name in NODES}
+        for place in snapshot.storages:
+            backings[place.node].add(place.backing)
+        assert [len(own) for own in backings.values()] == [1, 1, 1, 1]
+        assert len(set.union(*backings.values())) == len(NODES)
+
     async def test_cards_were_not_read(self, recordings: Path) -> None:
         gpu = tier(gpu={"count": 1})
         assert offer(await self.snapshot(recordings), gpu).statement.stock is Stock.UNKNOWN
