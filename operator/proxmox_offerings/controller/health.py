@@ -1,4 +1,4 @@
-"""What Kubernetes and Prometheus ask the process: /healthz (the event loop answers), /readyz (all objects are known), /metrics."""
+"""What Kubernetes and Prometheus ask the process: /healthz (the event loop answers), /readyz (all objects are known, and heard of), /metrics."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HealthServer:
-    """Serves until stopped. `port` is the real one after `start`."""
+    """Serves until stopped. `port` is the real one after `start`; `not_ready` says why the operator is not ready, None if it is."""
 
-    def __init__(self, *, address: str, port: int, ready: Callable[[], bool], metrics: Metrics) -> None:
+    def __init__(self, *, address: str, port: int, not_ready: Callable[[], str | None], metrics: Metrics) -> None:
         self.port = port
         self._address = address
-        self._ready = ready
+        self._not_ready = not_ready
         self._metrics = metrics
         application = web.Application()
         application.add_routes(
@@ -43,9 +43,9 @@ class HealthServer:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        if self._ready():
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text="the ProxmoxHosts and Offerings have not been listed yet\n")
+        if why := self._not_ready():
+            return web.Response(status=503, text=f"{why}\n")
+        return web.Response(text="ok\n")
 
     async def _read_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})

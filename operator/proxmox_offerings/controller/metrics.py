@@ -48,6 +48,11 @@ class Metrics:
             ("controller",),
             registry=self.registry,
         )
+        self._lost = Gauge(
+            "proxmox_offerings_kubernetes_lost_seconds",
+            "For how long a watch or list of the Kubernetes API has not worked; 0 while all work.",
+            registry=self.registry,
+        )
 
     def kube_call(self, method: str, resource: str, code: str) -> None:
         """Count a call to the Kubernetes API."""
@@ -67,6 +72,10 @@ class Metrics:
             registry=self.registry,
         )
         master.labels(name=name).set_function(lambda: float(leading()))
+
+    def watch_contact(self, lost_seconds: Callable[[], float]) -> None:
+        """Read the contact with the API server whenever metrics are read."""
+        self._lost.set_function(lost_seconds)
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

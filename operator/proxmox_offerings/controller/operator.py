@@ -21,6 +21,7 @@ from proxmox_offerings.catalogue.plan import plan, unobserved
 from proxmox_offerings.controller import logging, watch
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.config import Settings
+from proxmox_offerings.controller.contact import Contact
 from proxmox_offerings.controller.health import HealthServer
 from proxmox_offerings.controller.leader import Elector, Timing, own_identity
 from proxmox_offerings.controller.live import LiveObjects
@@ -31,6 +32,7 @@ from proxmox_offerings.controller.queue import Requeue, WorkQueue
 from proxmox_offerings.controller.reconcile import Reconciler, Unobserved
 from proxmox_offerings.controller.resync import Resync
 from proxmox_offerings.controller.session import OpenObserver, Session
+from proxmox_offerings.controller.streams import Patience, Streams
 from proxmox_offerings.kube.client import KubeClient
 from proxmox_offerings.kube.errors import KubeError
 from proxmox_offerings.kube.hosts import Hosts
@@ -42,6 +44,8 @@ from proxmox_offerings.observation.connect import open_observer
 from proxmox_offerings.proxmox.addresses import AddressPolicy
 
 log = structlog.get_logger(__name__)
+
+DEFAULT_PATIENCE = Patience()
 
 
 async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
@@ -117,6 +121,7 @@ class Operator:
         unobserved: Unobserved,
         elector: Elector | None = None,
         now: Callable[[], datetime] = utc_now,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -127,6 +132,10 @@ class Operator:
         self._secrets = Secrets(client)
         self._listed = False
         self._resyncing: asyncio.Task[None] | None = None
+        self._patience = patience
+        self._contact = Contact()
+        metrics.watch_contact(lambda: self.lost_seconds)
+        namespaces = settings.namespaces or (None,)
         self._live = live = LiveObjects()
         hosts, offerings = Hosts(client), Offerings(client)
         self._reconciler = Reconciler(
@@ -145,12 +154,20 @@ class Operator:
             hosts=hosts,
             offerings=offerings,
             live=live,
-            namespaces=settings.namespaces or (None,),
+            namespaces=namespaces,
             concerned=self.queue.add,
+            contact=self._contact,
             backoff=Backoff(),
         )
+        streams = Streams(
+            client=client,
+            contact=self._contact,
+            namespaces=namespaces,
+            relisted=self._resync.soon,
+            patience=patience,
+        )
         self._registry = watch.registry_of(
-            client=client, live=live, concerned=self.queue.add, startup=self._start, cleanup=self._stop
+            connect=streams.session, live=live, concerned=self.queue.add, startup=self._start, cleanup=self._stop
         )
         self._health = self._health_server()
 
@@ -160,9 +177,18 @@ class Operator:
         return self._health.port if self._health else None
 
     @property
-    def ready(self) -> bool:
-        """Whether everything that exists is known."""
-        return self._listed
+    def lost_seconds(self) -> float:
+        """For how long a watch or list has not worked; 0 while all work."""
+        return self._contact.lost_seconds
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why the operator cannot do its work at present; None if it can."""
+        if not self._listed:
+            return "the ProxmoxHosts and Offerings have not been listed yet"
+        if self.lost_seconds > self._patience.grace:
+            return "the API server is not heard: the log says why"
+        return None
 
     async def run(self, stop: asyncio.Event | None = None) -> int:
         """Run until stopped; returns the exit code.
@@ -269,6 +295,6 @@ class Operator:
         return HealthServer(
             address=self._settings.health_address,
             port=self._settings.health_port,
-            ready=lambda: self._listed,
+            not_ready=lambda: self.not_ready,
             metrics=self._metrics,
         )

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -52,6 +54,7 @@ class KubeClient:
         self._counted = counted
         self._api = ApiClient(configuration)
         self._free = asyncio.Semaphore(IN_FLIGHT)
+        self._renewing = asyncio.Lock()
 
     @classmethod
     async def connect(
@@ -86,14 +89,22 @@ class KubeClient:
         """Close all connections."""
         await self._api.close()  # type: ignore[no-untyped-call]
 
-    async def reload(self) -> None:
-        """Ask again who we are: tokens of exec plugins and files expire. Raises KubeError."""
-        await _load(self.configuration, self._kubeconfig)
+    async def renew(self, *, refused: str | None) -> None:
+        """Ask again who we are, unless somebody did since `refused` was the value of the Authorization header: tokens of plugins and files expire.
+
+        Raises KubeError.
+        """
+        async with self._renewing:
+            if await self.authorization() == refused:
+                await _load(self.configuration, self._kubeconfig)
 
     async def authorization(self) -> str | None:
-        """The value of the Authorization header, if we authenticate by one. A secret."""
+        """The value of the Authorization header, if we authenticate by one. A secret. Raises KubeError."""
         headers: dict[str, str] = {}
-        await self._authenticate(headers)
+        try:
+            await self._api.update_params_for_auth(headers, None, ["BearerToken"], "", "", None)
+        except (OSError, config.ConfigException) as problem:
+            raise Unavailable(f"the service account's token cannot be read ({type(problem).__name__})") from problem
         return headers.get("authorization")
 
     async def request(
@@ -107,47 +118,69 @@ class KubeClient:
     ) -> Any:
         """Send one request; returns the JSON answer. `path` begins with /api; its parts are already safe (see `path_of`).
 
+        Sent again when the API server puts it off (Retry-After), as long as all that together is not longer than an answer may take.
+
         Raises KubeError.
         """
         url = f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        async with self._free:
-            status, content = await self._send(method, url, body, content_type)
-            if status == 401 and self._kubeconfig is not None:
-                await self.reload()
-                status, content = await self._send(method, url, body, content_type)
-        self._counted(method, _resource(path), str(status))
-        if status >= 400:
-            raise error_of(status, _message(content, status))
+        patience = self._timeout.total or 0
+        answer = await self._send(method, url, body, content_type)
+        while answer.put_off and answer.put_off <= patience:
+            patience -= answer.put_off
+            # Nobody else is kept from calling meanwhile; and those that were put off together do not come back together.
+            await asyncio.sleep(answer.put_off * random.uniform(1, 1.5))  # noqa: S311 - no secret
+            answer = await self._send(method, url, body, content_type)
+        if answer.status >= 400:
+            raise error_of(answer.status, message_of(answer.content, answer.status))
         try:
-            return json.loads(content)
+            return json.loads(answer.content)
         except ValueError:
-            raise Unavailable("the API server's answer is not JSON", status=status) from None
+            raise Unavailable("the API server's answer is not JSON", status=answer.status) from None
 
-    async def _authenticate(self, headers: dict[str, str]) -> None:
-        await self._api.update_params_for_auth(headers, None, ["BearerToken"], "", "", None)
+    async def _send(self, method: str, url: str, body: Mapping[str, Any] | None, content_type: str) -> "Answer":
+        async with self._free:
+            authorization = await self.authorization()
+            answer = await self._send_as(authorization, method, url, body, content_type)
+            if answer.status == 401:
+                await self.renew(refused=authorization)
+                answer = await self._send_as(await self.authorization(), method, url, body, content_type)
+        self._counted(method, _resource(url.removeprefix(self.configuration.host)), str(answer.status))
+        return answer
 
-    async def _send(
-        self, method: str, url: str, body: Mapping[str, Any] | None, content_type: str
-    ) -> tuple[int, bytes]:
+    async def _send_as(
+        self, authorization: str | None, method: str, url: str, body: Mapping[str, Any] | None, content_type: str
+    ) -> "Answer":
         headers = {
             "Accept": "application/json",
             "Content-Type": content_type,
             "User-Agent": f"proxmox-offerings/{__version__}",
         }
+        if authorization is not None:
+            headers["Authorization"] = authorization
         try:
-            await self._authenticate(headers)
             if method != "GET":
                 self._guard()
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=self._timeout
             )
-            return answer.status, await answer.read()
+            content = await answer.read()
         except TimeoutError:
             self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
             raise Unavailable(f"the API server did not answer within {self._timeout.total:.0f} s") from None
         except (aiohttp.ClientError, OSError) as problem:
             self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
             raise Unavailable(f"the API server was not reached ({type(problem).__name__})") from problem
+        put_off = retry_after(answer.headers) if answer.status in (429, 503) else 0
+        return Answer(status=answer.status, content=content, put_off=put_off)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. `put_off` is the seconds after which the API server wants to be asked again, and 0 if it did what it did."""
+
+    status: int
+    content: bytes
+    put_off: float
 
 
 @contextlib.asynccontextmanager
@@ -205,7 +238,16 @@ def _proxy_of_environment(server: str) -> str | None:
     return getproxies().get(address.scheme)
 
 
-def _message(content: bytes, status: int) -> str:
+def retry_after(headers: Mapping[str, str]) -> float:
+    """The seconds that Retry-After names, 0 if it names none. The API server never gives a date."""
+    try:
+        return max(0.0, float(headers.get("Retry-After") or 0))
+    except ValueError:
+        return 0.0
+
+
+def message_of(content: bytes, status: int) -> str:
+    """What an answer of 400 and above says."""
     try:
         message = json.loads(content).get("message")
     except (ValueError, AttributeError):

@@ -15,6 +15,7 @@ Messages are the API server's own, cut in length. They name objects and fields; 
 from typing import Final
 
 LONGEST_MESSAGE: Final = 500
+NOT_INSTALLED: Final = "the API server does not know ProxmoxHosts and Offerings: install the CustomResourceDefinitions"
 
 
 class KubeError(Exception):

@@ -3,15 +3,24 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import yaml
 
 from integration.operator.harness import Clock, Clusters, Kube, OperatorThread
+from proxmox_offerings.controller.streams import Patience
 from support.controlplane import ROOT, Cluster
 
 ACCOUNT = "system:serviceaccount:proxmox-offerings:proxmox-offerings"
-Start = Callable[..., OperatorThread]
+
+
+class Start(Protocol):
+    """Starts an operator for the namespace."""
+
+    def __call__(
+        self, kubeconfig: Path = ..., *, guard: Callable[[], None] = ..., patience: Patience = ...
+    ) -> OperatorThread: ...
 
 
 @pytest.fixture
@@ -35,10 +44,13 @@ def start(control_plane: Cluster, namespace: str, clusters: Clusters) -> Iterato
     running: list[OperatorThread] = []
 
     def start_one(
-        kubeconfig: Path = control_plane.kubeconfig, guard: Callable[[], None] = lambda: None
+        kubeconfig: Path = control_plane.kubeconfig,
+        *,
+        guard: Callable[[], None] = lambda: None,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> OperatorThread:
         operator = OperatorThread(
-            kubeconfig=kubeconfig, namespaces=(namespace,), clusters=clusters, guard=guard
+            kubeconfig=kubeconfig, namespaces=(namespace,), clusters=clusters, guard=guard, patience=patience
         ).start()
         running.append(operator)
         return operator

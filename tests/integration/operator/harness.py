@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 from proxmox_offerings.catalogue.plan import plan, unobserved
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.controller.metrics import Metrics
-from proxmox_offerings.controller.operator import Operator
+from proxmox_offerings.controller.operator import DEFAULT_PATIENCE, Operator
+from proxmox_offerings.controller.streams import Patience
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.kube.client import KubeClient
 from proxmox_offerings.proxmox.token import Token
@@ -110,9 +111,11 @@ class OperatorThread:
         namespaces: tuple[str, ...],
         clusters: Clusters,
         guard: Callable[[], None] = lambda: None,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._kubeconfig = kubeconfig
         self._guard = guard
+        self._patience = patience
         self._clusters = clusters
         self._settings = Settings(
             namespaces=namespaces, health_address="127.0.0.1", health_port=0, log_format="console"
@@ -173,6 +176,7 @@ class OperatorThread:
             make_plan=plan,
             unobserved=unobserved,
             now=self._clusters.clock.now,
+            patience=self._patience,
         )
         stop = asyncio.Event()
         self._started.set_result((asyncio.get_running_loop(), stop, operator))

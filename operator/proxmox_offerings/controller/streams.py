@@ -1,0 +1,277 @@
+"""The HTTP session that kopf watches through. Every failure of the API server ends here, so that kopf meets none.
+
+Left alone, kopf 1.45 ends its process on an ERROR event other than 410, on a truncated line, on 404 and on a refused token, and calls without
+a pause where streams end at once (operator-practice 1.4). Restarting it inside the process would leave watches of the failed run behind (kopf's
+issue 1276). So each call is repeated until it works, after growing delays in disorder and with the credentials of that moment; a stream that
+breaks is told to kopf as one that ended, which kopf resumes from the last version it saw; and one that the API server gives up is told as 410,
+after which kopf lists again.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+import kopf
+
+from proxmox_offerings.controller.backoff import Backoff
+from proxmox_offerings.controller.contact import Contact
+from proxmox_offerings.kube.apply import PREFIX
+from proxmox_offerings.kube.client import KubeClient, message_of, retry_after
+from proxmox_offerings.kube.errors import NOT_INSTALLED, KubeError
+from proxmox_offerings.resources import GROUP, Offering, ProxmoxHost
+
+KINDS: Final = (ProxmoxHost.PLURAL, Offering.PLURAL)
+GONE: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
+"""After this kopf lists again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds to wait.
+
+    `answer`: until an answer begins. `delay`: between two attempts, at most. `steady`: a stream that lasted as long did not end at once.
+    `silence`: a stream without any byte for as long is dead, for the API server sends a bookmark each minute. `grace`: without contact until
+    the operator is not ready.
+    """
+
+    answer: float = 30
+    steady: float = 5
+    silence: float = 90
+    delay: float = 10
+    grace: float = 30
+
+
+class Failed(Exception):
+    """A call did not work; try again, not before `after` seconds."""
+
+    def __init__(self, problem: str, *, after: float = 0) -> None:
+        super().__init__(problem)
+        self.after = after
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """What is remembered of one URL: how long to wait before it is called again, and whether its last stream was silent to the end."""
+
+    name: str
+    backoff: Backoff = field(default_factory=lambda: Backoff(first=0.25))
+    wait: float = 0
+    was_silent: bool = False
+
+
+class Streams:
+    """Makes sessions for kopf, and is their middleware.
+
+    `relisted` is called whenever kopf lists: it does not compare, so somebody else has to find what is gone since.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        contact: Contact,
+        namespaces: Sequence[str | None],
+        relisted: Callable[[], None],
+        patience: Patience,
+    ) -> None:
+        self._client = client
+        self._contact = contact
+        self._namespaces = namespaces
+        self._relisted = relisted
+        self._patience = patience
+        self._calls: dict[str, Call] = {}
+
+    def session(self) -> kopf.AiohttpSession:
+        """A new session, which kopf closes, and where it leads."""
+        self._contact.awaits(_name_of("watch", kind, namespace) for kind in KINDS for namespace in self._namespaces)
+        configuration = self._client.configuration
+        tls = kopf.ConnectionInfo(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert,
+            insecure=not configuration.verify_ssl,
+            certificate_path=configuration.cert_file,
+            private_key_path=configuration.key_file,
+        )
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls.as_ssl_context()),
+            middlewares=(self,),
+            proxy=configuration.proxy,
+            trust_env=False,
+        )
+        return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send `request` until it works."""
+        is_watch = "watch" in request.url.query
+        name = _name_in(request.url.path, is_watch=is_watch)
+        call = self._calls.setdefault(name, Call(name=name))
+        while True:
+            await asyncio.sleep(call.wait)
+            try:
+                async with self._in_time():
+                    response = await self._attempt(request, handler, is_watch=is_watch)
+            except Failed as failure:
+                self._contact.failed(name, str(failure))
+                call.wait = max(call.backoff.next(most=self._patience.delay), min(failure.after, self._patience.delay))
+            else:
+                call.wait = 0
+                return self._stream(response, call) if is_watch else self._whole(response, call)
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Whatever can go wrong in a call, as Failed."""
+        try:
+            async with asyncio.timeout(self._patience.answer):
+                yield
+        except TimeoutError:
+            raise Failed("the API server did not answer in time") from None
+        except KubeError as problem:
+            raise Failed(str(problem)) from None
+        except (aiohttp.ClientError, OSError) as problem:
+            raise Failed(f"the API server was not reached ({type(problem).__name__})") from None
+
+    async def _attempt(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, *, is_watch: bool
+    ) -> aiohttp.ClientResponse:
+        authorization = await self._client.authorization()
+        if authorization is not None:
+            request.headers["Authorization"] = authorization
+        response = await handler(request)
+        if is_watch and response.status < 400:
+            return response
+        content = await response.read()
+        if response.status == 410:
+            return response
+        if response.status == 401:
+            await self._client.renew(refused=authorization)
+        if response.status == 404:
+            raise Failed(NOT_INSTALLED)
+        if response.status >= 400:
+            raise Failed(message_of(content, response.status), after=retry_after(response.headers))
+        _check(request.url.path, content)
+        return response
+
+    def _whole(self, response: aiohttp.ClientResponse, call: Call) -> aiohttp.ClientResponse:
+        if response.status == 410:
+            # Listing took so long that its next page is not kept any more: kopf begins anew.
+            raise aiohttp.ClientPayloadError("410 Gone")
+        call.backoff.reset()
+        self._contact.works(call.name)
+        if response.url.path.rpartition("/")[2] in KINDS:
+            self._relisted()
+        return response
+
+    def _stream(self, response: aiohttp.ClientResponse, call: Call) -> aiohttp.ClientResponse:
+        if response.status == 410:
+            self._ended(call, "the watch cannot go on from where it was (410)")
+            response.status = 200
+            lines = _gone()
+        else:
+            lines = self._lines(response.content, call)
+        response.content = Body(response.content, lines)  # type: ignore[assignment]
+        return response
+
+    async def _lines(self, content: aiohttp.StreamReader, call: Call) -> AsyncIterator[bytes]:
+        """Whole events and nothing else, until the stream is of no more use; the last one is GONE if there is no going on from here."""
+        loop = asyncio.get_running_loop()
+        steady = loop.call_later(self._patience.steady, self._is_steady, call)
+        began, part, gone = loop.time(), b"", False
+        problem = "the watch ended at once"
+        try:
+            while not gone and (chunk := await self._chunk(content)):
+                if call.was_silent:
+                    call.was_silent = False
+                    if loop.time() - began >= self._patience.steady:
+                        self._is_steady(call)
+                *lines, part = (part + chunk).split(b"\n")
+                for line in filter(None, lines):
+                    if error := _error_in(line):
+                        gone, problem = True, error
+                        break
+                    yield line + b"\n"
+            if part:
+                problem = "the watch ended in the middle of a line"
+        except TimeoutError:
+            call.was_silent = True
+            problem = f"the watch was silent for {self._patience.silence:.0f} s"
+        except (aiohttp.ClientError, OSError) as failure:
+            problem = f"the watch broke off ({type(failure).__name__})"
+        finally:
+            steady.cancel()
+        if call.was_silent or loop.time() - began < self._patience.steady:
+            self._ended(call, problem)
+        if gone:
+            yield GONE
+
+    async def _chunk(self, content: aiohttp.StreamReader) -> bytes:
+        async with asyncio.timeout(self._patience.silence):
+            return await content.readany()
+
+    def _ended(self, call: Call, problem: str) -> None:
+        self._contact.failed(call.name, problem)
+        call.wait = call.backoff.next(most=self._patience.delay)
+
+    def _is_steady(self, call: Call) -> None:
+        if not call.was_silent:
+            call.backoff.reset()
+            self._contact.works(call.name)
+
+
+class Body:
+    """The body of a watch as kopf reads it, by `iter_chunked` alone; everything else about it is aiohttp's."""
+
+    def __init__(self, content: aiohttp.StreamReader, lines: AsyncIterator[bytes]) -> None:
+        self._content = content
+        self._lines = lines
+
+    def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
+        """The lines, one at a time."""
+        return self._lines
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+
+async def _gone() -> AsyncIterator[bytes]:
+    yield GONE
+
+
+def _error_in(line: bytes) -> str | None:
+    """What is wrong with a line of a watch; None if it is an event."""
+    try:
+        event = json.loads(line)
+        if event["type"] != "ERROR":
+            return None
+        return f"the watch was ended by the API server ({int(event['object']['code'])})"
+    except (ValueError, TypeError, KeyError):
+        return "the watch said what is no event"
+
+
+def _check(path: str, content: bytes) -> None:
+    """Raises Failed for what kopf could not go on with: it looks only once for our kinds, and would never watch what was not there yet."""
+    try:
+        answer = json.loads(content)
+        if path == "/apis" and GROUP not in {group["name"] for group in answer["groups"]}:
+            raise Failed(NOT_INSTALLED)
+        if path == PREFIX and not {resource["name"] for resource in answer["resources"]}.issuperset(KINDS):
+            raise Failed(NOT_INSTALLED)
+    except (ValueError, TypeError, KeyError):
+        raise Failed("the API server's answer is not what was asked for") from None
+
+
+def _name_in(path: str, *, is_watch: bool) -> str:
+    """What a URL is called in the log: "watch of offerings in shop"."""
+    if not path.startswith(f"{PREFIX}/"):
+        return path
+    *scope, plural = path.removeprefix(f"{PREFIX}/").split("/")
+    return _name_of("watch" if is_watch else "list", plural, scope[1] if scope else None)
+
+
+def _name_of(verb: str, plural: str, namespace: str | None) -> str:
+    return f"{verb} of {plural}" + (f" in {namespace}" if namespace else "")
