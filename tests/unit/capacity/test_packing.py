@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxmox_offerings.capacity.packing import Effort, Packer, Packing, Place, Placed, Vector
 
 quick = settings(
-    max_examples=150,
+    max_examples=300,
     derandomize=True,
     database=None,
     deadline=None,
@@ -191,3 +192,33 @@ def test_many_kinds_are_placed_although_not_every_way_can_be_looked_at() -> None
     packing = pack(question)
     assert packing.placed is not None
     check(packing.placed, question)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits_"),
+    [
+        pytest.param((2, 0), True, id="one on the node's own, one on the shared storage"),
+        pytest.param((3, 0), False, id="neither of the two holds a second one"),
+        pytest.param((1, 1), True, id="either kind on either"),
+        pytest.param((2, 1), False, id="the other kind finds nothing left"),
+    ],
+)
+def test_shared_storage_takes_what_own_disks_do_not_hold_and_no_more(wanted: Vector, fits_: bool) -> None:
+    """Three bytes on pve1 alone, three that both nodes reach."""
+    places = tuple(
+        Place(
+            name=name,
+            room=(10, 10),
+            costs=((1, 1), (1, 1)),
+            cards=(),
+            wants=(None, None),
+            reach=(reach, reach),
+        )
+        for name, reach in (("pve1", ("own", "shared")), ("pve2", ("shared",)))
+    )
+    question = ((3, 2), wanted, places, {"own": 3, "shared": 3})
+    packing = pack(question)
+    assert packing.proven
+    assert (packing.placed is not None) == fits_
+    if packing.placed is not None:
+        check(packing.placed, question)
