@@ -64,5 +64,6 @@ def account(control_plane: Cluster, namespace: str) -> Path:
     """A kubeconfig of the operator's account, with no rights but those that the manifests grant: its own namespace is that of the test."""
     for document in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text(encoding="utf-8")):
         if document["kind"] != "ServiceAccount":
-            control_plane.kubectl_run("apply", "-n", namespace, "-f", "-", input=json.dumps(document))
+            # By the server, because other workers do the same at the same time.
+            control_plane.kubectl_run("apply", "--server-side", "-n", namespace, "-f", "-", input=json.dumps(document))
     return control_plane.user_kubeconfig(ACCOUNT)
