@@ -5,7 +5,7 @@ asked, which can hand out one of anything its card still has memory for, as its 
 tells 1 whatever is left (libpve-common SysFSTools.pm, qemu-server PCI/Mdev.pm). These are named as uncounted, and no number is made of them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from proxmox_offerings.inventory.cards import card_of, is_graphics, slot_of, virtual_functions
@@ -19,8 +19,12 @@ NOT_RUNNING = frozenset({"stopped", "unknown"})
 
 def counted_functions(devices: Sequence[PciDevice]) -> tuple[PciDevice, ...]:
     """The functions whose mediated devices can be counted, once they are asked."""
-    virtual = virtual_functions(devices)
-    return tuple(one for one in devices if _hands_out(one) and not one.nvidia and one.address not in virtual)
+    virtual, listed = virtual_functions(devices), Counter(one.address for one in devices)
+    return tuple(
+        one
+        for one in devices
+        if _hands_out(one) and not one.nvidia and one.address not in virtual and listed[one.address] == 1
+    )
 
 
 def uncounted_cards(devices: Sequence[PciDevice]) -> tuple[Card, ...]:

@@ -59,8 +59,20 @@ class DiskConfig(Model):
     model: str = "Samsung MZQL21T9HCJR"
 
 
+class MdevConfig(Model):
+    """A type of mediated device (vGPU): a card makes `instances` of it, each with `memory`, as long as it makes none of another type."""
+
+    type: Annotated[str, Field(pattern=r"^[^/.:,=]+$")]
+    name: str | None = None
+    instances: int = Field(gt=0, le=1000)
+    memory: Size
+
+
 class GpuConfig(Model):
-    """A graphics card in one slot. `vfs`: how many virtual functions are switched on; `audio`: a sound function in the same group."""
+    """A graphics card in one slot. `vfs`: how many virtual functions are switched on; `audio`: a sound function in the same group.
+
+    `mdevs` are handed out by the card, or where it has virtual functions by these, each one (in the manner of kernel 6.8 and later).
+    """
 
     slot: Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}$")]
     vendor: Annotated[str, Field(pattern=r"^[0-9a-f]{4}$")]
@@ -70,6 +82,7 @@ class GpuConfig(Model):
     iommu: int = Field(ge=-1)
     audio: bool = False
     vfs: int = Field(default=0, ge=0, le=250)
+    mdevs: list[MdevConfig] = Field(default_factory=list)
 
 
 class NodeConfig(Model):

@@ -226,6 +226,10 @@ class TestWhatNobodyCounts:
                 id="virtual functions of older kernels: each says 1",
             ),
             pytest.param((function("0000:41:00.0", group=10, mdev=True, nvidia=True),), id="told of the card itself"),
+            pytest.param(
+                (function(ONE, group=1, mdev=True), function(ONE, group=1, cls="010802", vendor="144d")),
+                id="listed as two things",
+            ),
         ],
     )
     def test_it_is_unknown_whatever_they_say(self, functions: Any) -> None:

@@ -89,3 +89,61 @@ async def test_vnets_are_listed_only_where_any_bridge_is_asked_for(start, browse
         "vmbr1",
         "customers",
     }
+
+
+T4 = {
+    "slot": "0000:17:00",
+    "vendor": "10de",
+    "device": "1eb8",
+    "iommu": 40,
+    "mdevs": [
+        {"type": "nvidia-230", "name": "GRID T4-1Q", "instances": 16, "memory": "1Gi"},
+        {"type": "nvidia-231", "name": "GRID T4-2Q", "instances": 8, "memory": "2Gi"},
+    ],
+}
+
+
+def user(vmid, value, **different):
+    return {"vmid": vmid, "node": "pve1", "hostpci": [value]} | different
+
+
+async def left(pve, address="0000:17:00.0"):
+    return {row["type"]: row["available"] for row in await pve.data(f"/nodes/pve1/hardware/pci/{address}/mdev")}
+
+
+async def test_card_hands_out_parts_of_one_type_at_a_time_to_guests_that_run(start, browse, describe):
+    guests = [
+        user(100, "0000:17:00.0,mdev=nvidia-231", count=3),
+        user(110, "17:00.0,mdev=nvidia-231", status="stopped"),
+    ]
+    simulator = await start(describe(nodes=machine(gpus=[T4]), guests=guests))
+    pve = await browse(simulator)
+    assert await left(pve) == {"nvidia-230": 0, "nvidia-231": 5}
+    simulator.start_guest(110)
+    assert await left(pve) == {"nvidia-230": 0, "nvidia-231": 4}
+    for vmid in (100, 101, 102, 110):
+        simulator.stop_guest(vmid)
+    assert await left(pve) == {"nvidia-230": 16, "nvidia-231": 8}
+    [row] = [one for one in await pve.data("/nodes/pve1/hardware/pci/0000:17:00.0/mdev") if one["type"] == "nvidia-231"]
+    assert row["name"] == "GRID T4-2Q"
+    assert "framebuffer=2048M" in row["description"]
+    assert "max_instance=8" in row["description"]
+    assert await left(pve, "0000:5e:00.0") == {}
+
+
+async def test_card_that_runs_in_a_guest_whole_hands_out_nothing(start, browse, describe):
+    simulator = await start(describe(nodes=machine(gpus=[T4]), guests=[user(100, "0000:17:00", status="stopped")]))
+    pve = await browse(simulator)
+    assert (await pve.rows("/nodes/pve1/hardware/pci"))["0000:17:00.0"]["mdev"] == 1
+    simulator.start_guest(100)
+    assert "mdev" not in (await pve.rows("/nodes/pve1/hardware/pci"))["0000:17:00.0"]
+    assert await left(pve) == {}
+
+
+async def test_virtual_functions_tell_no_count(start, browse, describe):
+    card = T4 | {"vfs": 2}
+    simulator = await start(describe(nodes=machine(gpus=[card]), guests=[user(100, "0000:17:00.4,mdev=nvidia-231")]))
+    pve = await browse(simulator)
+    assert await left(pve) == {}
+    assert await left(pve, "0000:17:00.4") == {}
+    assert await left(pve, "0000:17:00.5") == {"nvidia-231": 1}

@@ -1,10 +1,11 @@
 """What is plugged into a node: PCI functions (proxmox-api.md 2.5)."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from proxmox_offerings.simulator.config import GpuConfig, NodeConfig
-from proxmox_offerings.simulator.endpoints import Call, Endpoint, Parameter, needs
+from proxmox_offerings.simulator.endpoints import Call, Endpoint, Parameter, Rows, needs
 
 VENDORS = {
     "8086": "Intel Corporation",
@@ -68,8 +69,11 @@ _NVME = _Function(
 )
 
 
-def _card(gpu: GpuConfig, *, kinship: bool) -> list[_Function]:
-    """A card's functions. Which function is virtual is told (`kinship`) since libpve-common of April 2026 only."""
+def _card(gpu: GpuConfig, *, kinship: bool = True, whole: bool = False) -> list[_Function]:
+    """A card's functions. Which function is virtual is told (`kinship`) since libpve-common of April 2026 only.
+
+    One that a running guest has `whole` has lost the driver that would hand out parts of it.
+    """
     addresses = [_virtual_address(gpu.slot, FIRST_VIRTUAL_FUNCTION + number) for number in range(gpu.vfs)]
     physical = f"{gpu.slot}.0"
     found = [
@@ -80,9 +84,14 @@ def _card(gpu: GpuConfig, *, kinship: bool) -> list[_Function]:
             device=gpu.device,
             group=gpu.iommu,
             name=gpu.name,
-            virtual={"virtfns": {f"virtfn{number}": each for number, each in enumerate(addresses)}}
-            if kinship and addresses
-            else {},
+            virtual={
+                **({"mdev": 1} if gpu.mdevs and not addresses and not whole else {}),
+                **(
+                    {"virtfns": {f"virtfn{number}": each for number, each in enumerate(addresses)}}
+                    if kinship and addresses
+                    else {}
+                ),
+            },
         )
     ]
     if gpu.audio:
@@ -120,14 +129,14 @@ def _virtual_address(slot: str, number: int) -> str:
     return f"{bus}:{number // 8:02x}.{number % 8}"
 
 
-def _functions(node: NodeConfig, *, kinship: bool) -> list[_Function]:
+def _functions(node: NodeConfig, *, kinship: bool, whole: frozenset[str]) -> list[_Function]:
     found = [
         *_BOARD,
         *([_BMC] if node.bmc else []),
         *([_NVME] if any(disk.type == "nvme" for disk in node.disks) else []),
     ]
     for gpu in node.gpus:
-        found += _card(gpu, kinship=kinship)
+        found += _card(gpu, kinship=kinship, whole=gpu.slot in whole)
     return sorted(found, key=lambda each: each.address)
 
 
@@ -138,7 +147,7 @@ def pci(call: Call) -> object:
     )
     verbose, node = call.flag("verbose", default=True), call.node.config
     rows: list[object] = []
-    for each in _functions(node, kinship=call.version >= (9, 2)):
+    for each in _functions(node, kinship=call.version >= (9, 2), whole=_InUse(call).whole):
         if blacklist and each.class_code.startswith(blacklist):
             continue
         row: dict[str, object] = {
@@ -161,7 +170,90 @@ def pci(call: Call) -> object:
     return rows
 
 
+class _InUse:
+    """What the running guests of a node have, in the order in which they would have been started: slots whole, and parts by slot and type."""
+
+    def __init__(self, call: Call) -> None:
+        self._gpus = {gpu.slot: gpu for gpu in call.node.config.gpus}
+        self._slots = {each.address: gpu.slot for gpu in call.node.config.gpus for each in _card(gpu)}
+        self.parts: Counter[tuple[str, str]] = Counter()
+        self.functions: set[str] = set()
+        whole: set[str] = set()
+        for guest in call.cluster.guests_on(call.node.name):
+            for value in guest.config.hostpci if guest.running else ():
+                addresses, kind = self._named(call, value)
+                if kind is None:
+                    whole.update(address.partition(".")[0] for address in addresses)
+                elif address := next((each for each in addresses if self.left(self.slot(each), kind)), None):
+                    self.parts[self.slot(address), kind] += 1
+                    self.functions.add(address)
+        self.whole = frozenset(whole)
+
+    def slot(self, address: str) -> str:
+        """The card's, of any of its functions; "01:00" are all of them."""
+        return self._slots.get(address, address)
+
+    def left(self, slot: str, kind: str) -> int:
+        """How many more of the type the card would make."""
+        made = {other: count for (at, other), count in self.parts.items() if at == slot and count}
+        if slot not in self._gpus or made.keys() - {kind}:
+            return 0
+        most = sum(mdev.instances for mdev in self._gpus[slot].mdevs if mdev.type == kind)
+        return max(0, most - made.get(kind, 0))
+
+    def _named(self, call: Call, value: str) -> tuple[list[str], str | None]:
+        """The addresses that one of several may be taken of, with the type of mediated device."""
+        parts = (part if "=" in part else f"host={part}" for part in value.split(","))
+        options = {key: rest for key, _, rest in (part.partition("=") for part in parts)}
+        if "mapping" in options:
+            found = [
+                entry.path
+                for mapping in call.cluster.mappings
+                if mapping.id == options["mapping"]
+                for entry in mapping.entries
+                if entry.node == call.node.name
+            ]
+        else:
+            found = [options.get("host", "")]
+        return [_full(path) for paths in found for path in paths.split(";")], options.get("mdev")
+
+
+def _full(address: str) -> str:
+    return address if address.count(":") == 2 else f"0000:{address}"
+
+
+def mdev(call: Call) -> object:
+    """What a card hands out. A virtual function tells what it could make now, and always 1, without a count (libpve-common SysFSTools.pm)."""
+    address = _full(call.path["pci_id"])
+    used = _InUse(call)
+    listed = {each.address: each for each in _functions(call.node.config, kinship=True, whole=used.whole)}
+    gpu = next((gpu for gpu in call.node.config.gpus if gpu.slot == used.slot(address)), None)
+    if gpu is None or address not in listed or "mdev" not in listed[address].virtual:
+        return Rows()
+    if gpu.vfs:
+        free = [] if address in used.functions else [each for each in gpu.mdevs if used.left(gpu.slot, each.type)]
+        return Rows(
+            {"type": each.type, "name": each.name or each.type, "available": 1, "description": ""} for each in free
+        )
+    return Rows(
+        {
+            "type": each.type,
+            **({"name": each.name} if each.name else {}),
+            "available": used.left(gpu.slot, each.type),
+            "description": f"num_heads=4, frl_config=60, framebuffer={each.memory // 2**20}M, max_resolution=5120x2880, "
+            f"max_instance={each.instances}\n",
+        }
+        for each in gpu.mdevs
+    )
+
+
 ENDPOINTS = (
+    Endpoint(
+        path="/nodes/{node}/hardware/pci/{pci_id}/mdev",
+        answer=mdev,
+        check=needs("/", "Sys.Audit", "Sys.Modify"),
+        proxied=True,
+    ),
     Endpoint(
         path="/nodes/{node}/hardware/pci",
         answer=pci,

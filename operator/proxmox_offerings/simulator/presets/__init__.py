@@ -1,4 +1,4 @@
-"""Clusters to begin with: `standalone`, `demo`, and big ones that are generated."""
+"""Clusters to begin with: `standalone`, `demo`, `vgpu`, and big ones that are generated."""
 
 import random
 from collections.abc import Callable
@@ -19,6 +19,11 @@ def standalone() -> SimulatorConfig:
 def demo() -> SimulatorConfig:
     """Three nodes, one with two graphics cards; local and shared storage, about 25 guests, templates."""
     return _packaged("demo")
+
+
+def vgpu() -> SimulatorConfig:
+    """Two nodes that sell parts of graphics cards, one of them in a way that nobody can count."""
+    return _packaged("vgpu")
 
 
 def mixed(*, nodes: int = 32, guests: int = 5000, seed: int = 0) -> SimulatorConfig:
@@ -93,7 +98,12 @@ def _packaged(name: str) -> SimulatorConfig:
     return parse(yaml.safe_load(resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")))
 
 
-PRESETS: dict[str, Callable[[], SimulatorConfig]] = {"standalone": standalone, "demo": demo, "mixed32": mixed}
+PRESETS: dict[str, Callable[[], SimulatorConfig]] = {
+    "standalone": standalone,
+    "demo": demo,
+    "vgpu": vgpu,
+    "mixed32": mixed,
+}
 
 
 def preset(name: str) -> SimulatorConfig:
