@@ -18,6 +18,11 @@ def test_secrets_can_only_be_got_by_name() -> None:
     assert [rule["verbs"] for rule in rules() if "secrets" in rule["resources"]] == [["get"]]
 
 
+def test_events_can_only_be_created() -> None:
+    """What others wrote of an object's past is theirs."""
+    assert [rule["verbs"] for rule in rules() if "events" in rule["resources"]] == [["create"]]
+
+
 def test_nothing_is_granted_wholesale() -> None:
     granted = {word for rule in rules() for words in rule.values() for word in words}
     assert "*" not in granted

@@ -39,6 +39,12 @@ class Metrics:
             ("code", "method", "resource"),
             registry=self.registry,
         )
+        self._events = Counter(
+            "proxmox_offerings_events",
+            "Kubernetes Events by what became of them: written, failed, or dropped because too many waited.",
+            ("result",),
+            registry=self.registry,
+        )
         self._depth = Gauge(
             "workqueue_depth", "ProxmoxHosts that wait for being looked at.", ("name",), registry=self.registry
         )
@@ -57,6 +63,10 @@ class Metrics:
     def kube_call(self, method: str, resource: str, code: str) -> None:
         """Count a call to the Kubernetes API."""
         self._kube_calls.labels(code=code, method=method, resource=resource).inc()
+
+    def event(self, result: str) -> None:
+        """Count an Event."""
+        self._events.labels(result=result).inc()
 
     def watch_queue(self, depth: Callable[[], float], active: Callable[[], float]) -> None:
         """Read the queue whenever metrics are read."""

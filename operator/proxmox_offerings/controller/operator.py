@@ -19,6 +19,7 @@ import structlog
 from proxmox_offerings import __version__
 from proxmox_offerings.catalogue.plan import plan, unobserved
 from proxmox_offerings.controller import logging, watch
+from proxmox_offerings.controller.announcer import Announcer
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.controller.contact import Contact
@@ -35,6 +36,7 @@ from proxmox_offerings.controller.session import OpenObserver, Session
 from proxmox_offerings.controller.streams import Patience, Streams
 from proxmox_offerings.kube.client import KubeClient
 from proxmox_offerings.kube.errors import KubeError
+from proxmox_offerings.kube.events import Events
 from proxmox_offerings.kube.hosts import Hosts
 from proxmox_offerings.kube.lease import Lease, pod_namespace
 from proxmox_offerings.kube.objects import Ref
@@ -138,9 +140,11 @@ class Operator:
         namespaces = settings.namespaces or (None,)
         self._live = live = LiveObjects()
         hosts, offerings = Hosts(client), Offerings(client)
+        self._announcer = Announcer(Events(client, instance=own_identity()), now=now, counted=metrics.event)
+        self._announcing: asyncio.Task[None] | None = None
         self._reconciler = Reconciler(
             live=live,
-            publisher=Publisher(hosts=hosts, offerings=offerings, live=live, now=now),
+            publisher=Publisher(hosts=hosts, offerings=offerings, live=live, now=now, changed=self._announcer.tell),
             open_session=self._open_session,
             make_plan=make_plan,
             unobserved=unobserved,
@@ -254,11 +258,17 @@ class Operator:
         for ref in self._live.hosts():
             self.queue.add(ref)
         self.queue.start()
+        self._announcing = asyncio.create_task(self._announcer.run(), name="events")
 
     async def _rest(self) -> None:
         """Abandon all work, and forget what was seen of Proxmox: the next one who leads begins with reading."""
         await self.queue.stop()
         await self._reconciler.close()
+        announcing, self._announcing = self._announcing, None
+        if announcing is not None:
+            announcing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await announcing
 
     async def _reconcile(self, ref: Ref) -> Requeue:
         began = time.monotonic()

@@ -16,7 +16,8 @@ from typing import Protocol
 
 import structlog
 
-from proxmox_offerings.controller import conditions, statements
+from proxmox_offerings.controller import conditions, host_status, statements
+from proxmox_offerings.controller.announcements import Change, HostChange, OfferingChange
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.reasons import OfferingReason
 from proxmox_offerings.controller.wanted import Wanted
@@ -61,18 +62,25 @@ class Outcome:
 
 
 class Publisher:
-    """Writes to the API server. What it wrote is in `live` at once, so that the watch's echo of it is no news.
+    """Writes to the API server. What it wrote is in `live` at once, so that the watch's echo of it is no news; `changed` is told of each status.
 
     As many Offerings at a time as there may be requests, each to its end: a new one has its statement right after it exists.
     """
 
     def __init__(
-        self, *, hosts: HostWriter, offerings: OfferingWriter, live: LiveObjects, now: Callable[[], datetime]
+        self,
+        *,
+        hosts: HostWriter,
+        offerings: OfferingWriter,
+        live: LiveObjects,
+        now: Callable[[], datetime],
+        changed: Callable[[Change], None] = lambda _: None,
     ) -> None:
         self._hosts = hosts
         self._offerings = offerings
         self._live = live
         self._now = now
+        self._changed = changed
         self._free = asyncio.Semaphore(IN_FLIGHT)
 
     async def offerings(self, host: LiveObject, wanted: Sequence[Wanted], *, no_others: bool = True) -> Outcome:
@@ -110,9 +118,12 @@ class Publisher:
         if host.status is not None and ProxmoxHostStatus.parse(host.status) == status:
             return
         try:
-            self._live.saw_host(await self._hosts.apply_status(host, status))
+            written = await self._hosts.apply_status(host, status)
         except NotFound:
             self._live.host_gone(host)
+        else:
+            self._live.saw_host(written)
+            self._changed(HostChange(live=written, before=host_status.read_host_status(host), after=status))
 
     async def _make(self, there: LiveObject | None, host: LiveObject, wanted: Wanted) -> None:
         ref = Ref(host.ref.namespace, wanted.name)
@@ -126,11 +137,12 @@ class Publisher:
                 await self._make_from(None, host, ref, wanted)
 
     async def _make_from(self, there: LiveObject | None, host: LiveObject, ref: Ref, wanted: Wanted) -> None:
+        said = statements.read_status(there.status) if there is not None else None
         if wanted.spec is not None and wanted.labels is not None:
             other_spec = there is None or there.spec != wanted.spec.to_wire()
             if there is not None and other_spec and _claims_stock(there):
                 withdrawn = statements.unknown(statements.TERMS_CHANGED)
-                there = await self._say(there, withdrawn, OfferingReason.TERMS_CHANGED)
+                there = await self._say(there, withdrawn, OfferingReason.TERMS_CHANGED, instead_of=said)
             if there is None or other_spec or not _belongs(there, host, wanted.labels):
                 there = await self._offerings.apply(
                     ref, before=there, owner=host, labels=wanted.labels, spec=wanted.spec
@@ -138,10 +150,12 @@ class Publisher:
                 self._live.saw_offering(there)
                 log.debug("offering applied", namespace=ref.namespace, offering=ref.name)
         if there is not None:
-            await self._say(there, wanted.status, wanted.reason)
+            await self._say(there, wanted.status, wanted.reason, instead_of=said)
 
-    async def _say(self, there: LiveObject, status: OfferingStatus, reason: OfferingReason) -> LiveObject:
-        """Write `status` unless it is there already."""
+    async def _say(
+        self, there: LiveObject, status: OfferingStatus, reason: OfferingReason, *, instead_of: OfferingStatus | None
+    ) -> LiveObject:
+        """Write `status` unless it is there already. `instead_of`: what was said before all that is done now to this Offering."""
         before = statements.read_status(there.status)
         own = tuple(c for c in before.conditions if c.type == "Ready") if before is not None else ()
         whole = status.model_copy(
@@ -159,6 +173,7 @@ class Publisher:
             return there
         written = await self._offerings.apply_status(there, whole)
         self._live.saw_offering(written)
+        self._changed(OfferingChange(live=written, before=instead_of, after=whole))
         _tell_of_stock(there.ref, before, whole)
         return written
 

@@ -1,4 +1,4 @@
-"""The words that may stand as `reason` of a condition. Written once; the documentation and the tests take them from here."""
+"""The words that may stand as `reason` of a condition or of an Event. Written once; the documentation and the tests take them from here."""
 
 from enum import StrEnum
 
@@ -51,3 +51,18 @@ class OfferingReason(StrEnum):
     """The cluster could not be read again before `validUntil`."""
     TERMS_CHANGED = "TermsChanged"
     """What one unit is changes at this moment; a new statement follows at once."""
+
+
+class EventReason(StrEnum):
+    """What an Event tells. Those that tell of a problem have the problem's word, one of those above."""
+
+    RECOVERED = "Recovered"
+    """The cluster was read again after a failure."""
+    RESUMED = "Resumed"
+    """The cluster was read again after `spec.suspend` was unset."""
+    SOLD_OUT = "SoldOut"
+    """No unit fits any more."""
+    BACK_IN_STOCK = "BackInStock"
+    """Units fit again after none did."""
+    STOCK_KNOWN = "StockKnown"
+    """The stock is known again after it was not."""

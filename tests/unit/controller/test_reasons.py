@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from proxmox_offerings.capacity.rooms import LeftOut
-from proxmox_offerings.controller.reasons import HostReason, OfferingReason
+from proxmox_offerings.controller.reasons import EventReason, HostReason, OfferingReason
 from proxmox_offerings.proxmox import errors
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "conditions.md"
@@ -23,6 +23,13 @@ def test_the_reasons_of_a_host_are_documented() -> None:
 
 def test_the_reasons_of_an_offering_are_documented() -> None:
     assert words_of("Offering") == {reason.value for reason in OfferingReason}
+
+
+def test_what_events_tell_is_documented() -> None:
+    """Each has a word of its own or that of a condition; problems of a host are told by their reasons, which the first row covers."""
+    told = words_of("Events")
+    assert {reason.value for reason in EventReason} <= told
+    assert told <= {reason.value for kind in (EventReason, HostReason, OfferingReason) for reason in kind}
 
 
 def test_why_a_node_is_left_out_is_documented() -> None:
