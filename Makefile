@@ -51,10 +51,15 @@ crds: venv ## Generate crds/ from the models
 lock: venv ## Refresh the lock files after a change of dependencies (UPGRADE=--upgrade for newer versions)
 	$(UV_COMPILE) $(UPGRADE) pyproject.toml -o requirements/run.txt
 	$(UV_COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(UV_COMPILE) $(UPGRADE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(UV_COMPILE) $(UPGRADE) tools/kube/go-toolchain.in -o tools/kube/go-toolchain.txt
 
 .PHONY: reviewable
 reviewable: lint test demo ## All that CI checks
+
+.PHONY: image
+image: venv ## Build the image (TAG=name:tag BASE=image@sha256:... TOOL=docker|podman|buildah ARCHIVE=file ARGS="options")
+	@$(BIN)/python -m tools.image --tag "$(TAG)" --base "$(BASE)" --tool "$(TOOL)" $(if $(ARCHIVE),--archive "$(ARCHIVE)") -- $(ARGS)
 
 .PHONY: venv
 venv: ## Make .venv, or bring it in step with the lock file

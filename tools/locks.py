@@ -9,7 +9,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN, DEV, GO = (ROOT / path for path in ("requirements/run.txt", "requirements/dev.txt", "tools/kube/go-toolchain.txt"))
+LOCKS = ("requirements/run.txt", "requirements/build.txt", "requirements/dev.txt", "tools/kube/go-toolchain.txt")
+RUN, BUILD, DEV, GO = (ROOT / path for path in LOCKS)
 REMEDY = "run `make lock` and commit the result"
 
 
@@ -17,20 +18,23 @@ def problems() -> list[str]:
     """One sentence for each thing that is out of step."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     needed_to_run = project["project"]["dependencies"]
-    needed_to_work = project["dependency-groups"]["dev"]
+    needed_to_build = project["build-system"]["requires"]
+    needed_to_work = [line for line in project["dependency-groups"]["dev"] if isinstance(line, str)]
     go = (ROOT / "tools/kube/go-toolchain.in").read_text(encoding="utf-8").splitlines()
-    run, dev = pins(RUN), pins(DEV)
+    run, build, dev = pins(RUN), pins(BUILD), pins(DEV)
     found = [
         *unmet(needed_to_run, run, RUN),
-        *unmet([*needed_to_run, *needed_to_work], dev, DEV),
+        *unmet(needed_to_build, build, BUILD),
+        *unmet([*needed_to_run, *needed_to_build, *needed_to_work], dev, DEV),
         *unmet([line for line in go if line and not line.startswith("#")], pins(GO), GO),
     ]
     found += [
-        f"{name} is {version} in {RUN.name} but {dev.get(name, 'missing')} in {DEV.name}"
-        for name, version in run.items()
+        f"{name} is {version} in {path.name} but {dev.get(name, 'missing')} in {DEV.name}"
+        for path, pinned in ((RUN, run), (BUILD, build))
+        for name, version in pinned.items()
         if dev.get(name) != version
     ]
-    return found + [problem for path in (RUN, DEV, GO) for problem in loose_ends(path)]
+    return found + [problem for path in (RUN, BUILD, DEV, GO) for problem in loose_ends(path)]
 
 
 def pins(path: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`run`: the operator, with a flag and an environment variable for each setting."""
 
 import asyncio
+import gc
 import sys
 from dataclasses import fields
 from ipaddress import IPv6Network, ip_network
@@ -129,8 +130,12 @@ def run(*, namespaces: tuple[str, ...], health_port: int, **options: Any) -> Non
 
     Each option is also an environment variable: PROXMOX_OFFERINGS_LOG_LEVEL=debug, PROXMOX_OFFERINGS_NAMESPACES="a b", and so on.
     """
+    # What imports make lives as long as the process: not looked through for garbage, start takes an eighth less, and collections later find less.
+    gc.disable()
     from proxmox_offerings.controller.operator import run as run_operator  # noqa: PLC0415 - see the package's docstring
 
+    gc.freeze()
+    gc.enable()
     settings = Settings(namespaces=namespaces, health_port=None if health_port < 0 else health_port, **options)
     try:
         settings.check()

@@ -4,6 +4,7 @@ Server and certificates are imported only when they are needed, so that `--help`
 """
 
 import asyncio
+import functools
 import os
 import signal
 from pathlib import Path
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 )
 @click.option("--listen", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
+    "--advertise",
+    metavar="HOST",
+    help="The name or address by which others reach it, for host.yaml and the certificates; else the one listened on.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
@@ -49,6 +55,7 @@ def simulate(
     file: Path | None,
     preset_name: str | None,
     listen: str,
+    advertise: str | None,
     port: int,
     directory: Path,
     name: str | None,
@@ -64,13 +71,21 @@ def simulate(
     _refuse_second(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        asyncio.run(_serve(config, directory=directory, listen=listen, port=port, name=name, namespace=namespace))
+        written = functools.partial(_serve, config, directory=directory, name=name, namespace=namespace)
+        asyncio.run(written(listen=listen, advertise=advertise, port=port))
     except (OSError, OverflowError) as problem:  # an address or a range of ports that cannot be had
         unusable(str(problem))
 
 
 async def _serve(
-    config: "SimulatorConfig", *, directory: Path, listen: str, port: int, name: str | None, namespace: str | None
+    config: "SimulatorConfig",
+    *,
+    directory: Path,
+    listen: str,
+    advertise: str | None,
+    port: int,
+    name: str | None,
+    namespace: str | None,
 ) -> None:
     from proxmox_offerings.simulator.control_api import ControlServer  # noqa: PLC0415
     from proxmox_offerings.simulator.simulator import Simulator  # noqa: PLC0415
@@ -78,7 +93,10 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Simulator(config, host=listen, port=port) as simulator, ControlServer(simulator) as control:
+    async with (
+        Simulator(config, host=listen, advertised=advertise, port=port) as simulator,
+        ControlServer(simulator) as control,
+    ):
         host = name or (simulator.name or next(iter(simulator.nodes))).lower()
         (directory / AUTHORITY).write_text(simulator.ca_pem, encoding="utf-8")
         reach = {"token_id": simulator.token_id, "token_secret": simulator.token_secret}

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import click
 
-from proxmox_offerings.simulator.statefiles import NotRunningError
+from proxmox_offerings.simulator.statefiles import MANIFEST, NotRunningError, State
 
 DIRECTORY = Path(".simulator")
 directory_option = click.option(
@@ -165,6 +165,17 @@ def do(operation: str, arguments: tuple[str, ...]) -> None:
         except yaml.YAMLError:
             unusable(f"the value of {key} is not YAML")
     _act(operation, **given)
+
+
+@ctl.command("host")
+def host() -> None:
+    """Print the ProxmoxHost and Secret to apply (host.yaml)."""
+    directory: Path = click.get_current_context().obj
+    try:
+        State.read(directory)
+    except NotRunningError as problem:
+        unusable(str(problem))
+    click.echo((directory / MANIFEST).read_text(encoding="utf-8"), nl=False)
 
 
 @ctl.command("state")

@@ -41,7 +41,8 @@ class Recorded:
 class Simulator(ChangingCluster):
     """A cluster that is served, one port for each node, while the `async with` lasts.
 
-    `port` is that of the first node, the others follow it; 0 lets the system choose. `behaviour` replaces the configuration's. All that can
+    `port` is that of the first node, the others follow it; 0 lets the system choose. `advertised` is the name or address by which others reach it,
+    where that is not the `host` that it listens on. `behaviour` replaces the configuration's. All that can
     happen to a ChangingCluster shows in the next answer; call it from the event loop that serves.
     """
 
@@ -51,6 +52,7 @@ class Simulator(ChangingCluster):
         *,
         behaviour: Behaviour | None = None,
         host: str = "127.0.0.1",
+        advertised: str | None = None,
         port: int = 0,
         clock: Clock = time.time,
     ) -> None:
@@ -63,7 +65,8 @@ class Simulator(ChangingCluster):
         """For each node the most calls that it had to answer at the same time; calls about the cluster count for the entry node."""
         self._in_flight: Counter[str] = Counter()
         self._host, self._port = host, port
-        self._names = [*self.nodes, *config.names]
+        self._advertised = advertised or {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared
+        self._names = [*self.nodes, self._advertised, *config.names]
         self._authority = Authority(self.name or next(iter(self.nodes)))
         self._faults = Faults()
         self._dispatcher = Dispatcher(self)
@@ -105,7 +108,7 @@ class Simulator(ChangingCluster):
         return [self.endpoint(name) for name in self._servers]
 
     def endpoint(self, node: str) -> str:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104  only compared
+        host = self._advertised
         return f"https://{f'[{host}]' if ':' in host else host}:{self._servers[node].port}"
 
     @property

@@ -183,3 +183,30 @@ def test_help_loads_neither_server_nor_certificates():
         ).stdout
         == "set()\n"
     )
+
+
+def test_simulator_behind_another_name_is_found_and_trusted_under_it(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", SIMULATE, "--dir", str(tmp_path), "--advertise", "fra1.sim.svc", "--listen", "0.0.0.0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        for line in child.stdout:
+            if line.startswith("To act on it"):
+                break
+        _, host = yaml.safe_load_all(ctl(tmp_path, "host"))
+        endpoint = httpx.URL(host["spec"]["endpoints"][0])
+        assert endpoint.host == "fra1.sim.svc"
+        trust = ssl.create_default_context(cadata=host["spec"]["tls"]["caBundle"])
+        address = endpoint.copy_with(host="127.0.0.1")
+        with httpx.Client(verify=trust, trust_env=False) as client:
+            client.get(address, extensions={"sni_hostname": endpoint.host})
+            with pytest.raises(httpx.ConnectError, match=r"fra2\.sim\.svc"):
+                client.get(address, extensions={"sni_hostname": "fra2.sim.svc"})
+    finally:
+        child.kill()
+        child.wait(PATIENCE)
+        child.stdout.close()
+    assert run("ctl", "--dir", str(tmp_path / "other"), "host").exit_code == 2
