@@ -184,19 +184,26 @@ class ControlPlane(Cluster):
     """
 
     def __init__(
-        self, *, crds: Path | None = None, directory: Path | None = None, log: build.Log | None = None
+        self,
+        *,
+        crds: Path | None = None,
+        directory: Path | None = None,
+        audit: Path | None = None,
+        log: build.Log | None = None,
     ) -> None:
         """Take a directory and a port; build the binaries if they are not there yet.
 
         Args:
             crds: a folder of CustomResourceDefinitions to establish at start.
             directory: to be made and used instead of a temporary one; removed by `stop`.
+            audit: an audit policy; what it asks for is written to `audit_log`.
             log: is told how far a build is; standard error if None.
 
         Raises build.BuildError.
         """
         self._binaries = build.tools(log or build.to_stderr)
         self._crds = crds
+        self._audit = audit
         if directory is None:
             directory = Path(tempfile.mkdtemp(prefix="proxmox-offerings-kube-"))
         else:
@@ -265,6 +272,11 @@ class ControlPlane(Cluster):
         self._port.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    @property
+    def audit_log(self) -> Path:
+        """A line of JSON for each audited request, written before it is answered."""
+        return self.directory / "audit.log"
+
     def stop_apiserver(self) -> None:
         """An outage: the API server is killed, as in a crash, and connections are refused. Data and port are kept."""
         self._children.end("kube-apiserver")
@@ -293,9 +305,15 @@ class ControlPlane(Cluster):
             "--endpoint-reconciler-type=none",
             "--profiling=false",
             "--v=0",
+            *self._audit_flags(),
         )
         self._wait("the API server to be ready", lambda: self.api("GET", "/readyz"))
         self._wait("the default namespace", lambda: self.api("GET", "/api/v1/namespaces/default"))
+
+    def _audit_flags(self) -> tuple[str, ...]:
+        if self._audit is None:
+            return ()
+        return (f"--audit-policy-file={self._audit.resolve()}", f"--audit-log-path={self.audit_log}")
 
     def _establish(self, crds: Path) -> None:
         for arguments in (["apply", "--server-side"], ["wait", "--for=condition=Established", "--timeout=30s"]):

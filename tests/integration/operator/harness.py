@@ -258,12 +258,12 @@ SIMULATORS = ("--allow-endpoint-range", "127.0.0.0/8")
 
 
 class Process:
-    """`proxmox-offerings run`."""
+    """`proxmox-offerings run` for one namespace, or with None for all."""
 
     def __init__(
         self,
         kubeconfig: Path,
-        namespace: str,
+        namespace: str | None,
         log: Path,
         *,
         flags: Sequence[str] = (),
@@ -273,7 +273,8 @@ class Process:
     ) -> None:
         self.log = log
         settings = {"KUBECONFIG": str(kubeconfig), "PROXMOX_OFFERINGS_LOG_FORMAT": "json"}
-        flags = ["--namespace", namespace, "--health-address", "127.0.0.1", "--health-port", "0", *reach, *flags]
+        scope = [] if namespace is None else ["--namespace", namespace]
+        flags = [*scope, "--health-address", "127.0.0.1", "--health-port", "0", *reach, *flags]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-W", "error::ResourceWarning", *program, *flags],
