@@ -4,6 +4,7 @@ Level-based: every reconcile looks at all it needs and trusts nothing remembered
 would be valid. Safe to repeat, and to abandon at any await. No failure of the cluster, of the credentials or of this code deletes an Offering.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from proxmox_offerings.controller import host_status, statements, wanted
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.planning import MakePlan, planned
-from proxmox_offerings.controller.problems import INTERNAL_ERROR, Problem
+from proxmox_offerings.controller.problems import INTERNAL_ERROR, Outlook, Problem
 from proxmox_offerings.controller.publish import Outcome, Publisher
 from proxmox_offerings.controller.queue import Requeue
 from proxmox_offerings.controller.session import Session
@@ -38,6 +39,9 @@ log = structlog.get_logger(__name__)
 
 LONGEST_WRITE_DELAY: Final = 60.0
 """Seconds between attempts to write what the API server did not take."""
+PATIENCE_AT_THE_END: Final = 5.0
+"""Seconds that a statement whose time is over waits for a reading that is under way, so that who comes back after a while, and can read at once, does
+not end every statement only to say it anew."""
 
 
 class Unobserved(Protocol):
@@ -124,7 +128,7 @@ class Reconciler:
             # Reading may take long. What was said on other terms does not stand in the meantime.
             claims = wanted.withdrawn(self._live.offerings_of(resource))
             await self._publisher.offerings(resource, claims, no_others=False)
-        sight = await self._look(resource, host, memory.session)
+        sight = await self._look_on_time(resource, host, memory.session)
         return await self._publish(self._newest(resource), host, memory, sight)
 
     def _newest(self, resource: LiveObject) -> LiveObject:
@@ -132,6 +136,23 @@ class Reconciler:
         now = self._live.host(resource.ref)
         same = now is not None and (now.uid, now.generation) == (resource.uid, resource.generation)
         return now if now is not None and same else resource
+
+    async def _look_on_time(self, resource: LiveObject, host: ProxmoxHost, session: Session) -> Sight | None:
+        """`_look`, and meanwhile statements end when their time is over: a cluster that hangs may keep us waiting for minutes."""
+        looking = asyncio.create_task(self._look(resource, host, session))
+        try:
+            while not (await asyncio.wait({looking}, timeout=self._until_overdue(resource)))[0]:
+                over = wanted.ended(self._live.offerings_of(resource), now=self._now())
+                await self._publisher.offerings(resource, over, no_others=False)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        return looking.result()
+
+    def _until_overdue(self, resource: LiveObject) -> float | None:
+        """Seconds until a statement of this host should have ended a while ago; None: nothing is left to end."""
+        end = self._soonest_end(resource)
+        return None if end is None else max(0.0, (end - self._now()).total_seconds()) + PATIENCE_AT_THE_END
 
     async def _look(self, resource: LiveObject, host: ProxmoxHost, session: Session) -> Sight | None:
         """What can be said about the cluster now; None if nothing. `session.problem` tells what is wrong, if anything is."""
@@ -235,13 +256,15 @@ class Reconciler:
 
     def _next(self, resource: LiveObject, *seconds: float) -> Requeue:
         """After the least of `seconds`, or at the moment when a statement of this host ends."""
-        ends = [
-            end
-            for live in self._live.offerings_of(resource).values()
-            if (end := statements.ends(statements.read_status(live.status))) is not None
-        ]
-        soonest = min([*seconds, *((end - self._now()).total_seconds() for end in ends)])
+        end = self._soonest_end(resource)
+        soonest = min(*seconds, math.inf if end is None else (end - self._now()).total_seconds())
         return Requeue(after=None if soonest == math.inf else max(0.0, soonest))
+
+    def _soonest_end(self, resource: LiveObject) -> datetime | None:
+        """When the first of this host's statements ends; None if nothing is left to end."""
+        offerings = self._live.offerings_of(resource).values()
+        ends = (statements.ends(statements.read_status(live.status)) for live in offerings)
+        return min((end for end in ends if end is not None), default=None)
 
     def _memory(self, ref: Ref) -> Memory:
         if ref not in self._memories:
@@ -254,7 +277,11 @@ class Reconciler:
 
     def _tell(self, ref: Ref, memory: Memory, problem: Problem | None) -> None:
         """One line in the log when what is wrong with a host changes; none while it stays the same."""
-        telling = (problem.reason, problem.message) if problem is not None else ("",)
+        telling: tuple[str, ...] = ("",)
+        if problem is not None:
+            # What may heal is worded by whichever endpoint failed last; what a person must mend changes when a person does something.
+            mending = problem.outlook is Outlook.A_PERSON_MUST_ACT
+            telling = (problem.reason, problem.message if mending else "")
         if memory.told == telling:
             return
         memory.told = telling

@@ -109,6 +109,18 @@ def withdrawn(live: Mapping[str, LiveObject]) -> tuple[Wanted, ...]:
     )
 
 
+def ended(live: Mapping[str, LiveObject], *, now: datetime) -> tuple[Wanted, ...]:
+    """What claims something although its time is over, claiming nothing any more."""
+    wanted = []
+    for name, there in live.items():
+        said = _said(there)
+        end = statements.ends(said)
+        if said is not None and end is not None and now >= end:
+            over = _bare(statements.expired(said))
+            wanted.append(Wanted(name=name, labels=None, spec=None, status=over, reason=_reason(over)))
+    return tuple(wanted)
+
+
 def _seen(
     offering: PlannedOffering,
     *,
