@@ -70,6 +70,20 @@ class ProxmoxClient:
     async def manager_status(self) -> ManagerStatus:
         return await self._get("/cluster/ha/status/manager_status", cluster.manager_status)
 
+    async def cluster_now(self) -> tuple[ClusterStatus, Resources, ManagerStatus]:
+        """/cluster/status, /cluster/resources and HA's manager_status, as one and the same node sees them.
+
+        A node that is cut off from the others answers as well as ever, with what it remembers: while it is without quorum the other endpoints are
+        asked too, one of which may be with the majority.
+        """
+        paths = ("/cluster/status", "/cluster/resources", "/cluster/ha/status/manager_status")
+        status, rows, manager = await self._transport.get_together(*paths, prefer=lambda told: _has_quorum(told[0]))
+        return (
+            _parsed(paths[0], cluster.cluster_status, status),
+            _parsed(paths[1], resources, rows),
+            _parsed(paths[2], cluster.manager_status, manager),
+        )
+
     async def storage_configs(self) -> tuple[StorageConfig, ...]:
         return await self._get("/storage", cluster.storage_configs)
 
@@ -182,11 +196,22 @@ class ProxmoxClient:
     ) -> Answer:
         what = label or path
         data = await self._transport.get(path, label=what, params=params, node=node)
-        try:
-            return parse(data)
-        except Nonsense as nonsense:
-            where = f" for node {node}" if node else ""
-            raise CallFailed(f"the answer to {what}{where} cannot be used: {nonsense}") from None
+        return _parsed(f"{what} for node {node}" if node else what, parse, data)
+
+
+def _parsed(what: str, parse: Callable[[object], Answer], data: object) -> Answer:
+    try:
+        return parse(data)
+    except Nonsense as nonsense:
+        raise CallFailed(f"the answer to {what} cannot be used: {nonsense}") from None
+
+
+def _has_quorum(status: object) -> bool:
+    """Also where the answer makes no sense: that is told when it is parsed."""
+    try:
+        return cluster.cluster_status(status).quorate
+    except Nonsense:
+        return True
 
 
 def _part(name: str) -> str:

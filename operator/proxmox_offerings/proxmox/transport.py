@@ -144,33 +144,69 @@ class Transport:
         """
         call = _Call(path=path, label=label, params=dict(params or {}), node=node)
         if node is None:
-            return await self._over_endpoints(call)
+            (data,) = await self._over_endpoints([call])
+            return data
         async with self._slots[f"node {node}"], self._proxied_slots:
-            return await self._over_endpoints(call)
+            (data,) = await self._over_endpoints([call])
+            return data
 
-    async def _over_endpoints(self, call: "_Call") -> object:
+    async def get_together(
+        self, *paths: str, prefer: Callable[[Sequence[object]], bool] = lambda _: True
+    ) -> Sequence[object]:
+        """The `data` of each of the paths, all from one and the same endpoint: what two nodes say may be about two different moments.
+
+        Answers that are not `prefer`red are returned only if no other endpoint gives better ones. Raises as `get`.
+        """
+        return await self._over_endpoints(
+            [_Call(path=path, label=path, params={}, node=None) for path in paths], prefer=prefer
+        )
+
+    async def _over_endpoints(
+        self, calls: Sequence["_Call"], *, prefer: Callable[[Sequence[object]], bool] = lambda _: True
+    ) -> Sequence[object]:
         worst: ObservationError | None = None
+        second_best: tuple[int, Sequence[object]] | None = None
         refused = 0
         first = self._current
-        budget = self._bounds.call_seconds if call.node is None else self._bounds.node_call_seconds
-        until = time.monotonic() + budget
+        proxied = calls[0].node is not None
+        until = time.monotonic() + (self._bounds.node_call_seconds if proxied else self._bounds.call_seconds)
         for step in range(len(self._endpoints)):
             index = (first + step) % len(self._endpoints)
             try:
-                data = await self._from_endpoint(self._endpoints[index], call)
+                answers = await self._all_from_endpoint(self._endpoints[index], calls)
             except ObservationError as failure:
                 worst = max((failure, worst), key=_severity)
                 refused += isinstance(failure, Unauthorized)
                 # A token refused twice is refused; once may be the clock of one node (proxmox-api.md T21).
-                if refused > 1 or not _worth_another_endpoint(failure, call) or time.monotonic() >= until:
+                if refused > 1 or not _worth_another_endpoint(failure, proxied=proxied) or time.monotonic() >= until:
                     break
                 if self._current == index:
                     self._current = (index + 1) % len(self._endpoints)
             else:
-                self._current = index
-                return data
+                if prefer(answers):
+                    self._current = index
+                    return answers
+                second_best = second_best or (index, answers)
+        if second_best is not None:
+            self._current, answers = second_best
+            return answers
         assert worst is not None  # noqa: S101  # there is at least one endpoint, by the schema
         raise worst
+
+    async def _all_from_endpoint(self, endpoint: str, calls: Sequence["_Call"]) -> Sequence[object]:
+        """Raises the worst of the failures, after the last call has ended."""
+        if len(calls) == 1:
+            return [await self._from_endpoint(endpoint, calls[0])]
+        answers = await asyncio.gather(*(self._from_endpoint(endpoint, call) for call in calls), return_exceptions=True)
+        worst: ObservationError | None = None
+        for answer in answers:
+            if isinstance(answer, ObservationError):
+                worst = max((worst, answer), key=_severity)
+            elif isinstance(answer, BaseException):
+                raise answer
+        if worst is not None:
+            raise worst
+        return answers
 
     async def _from_endpoint(self, endpoint: str, call: "_Call") -> object:
         """One retry where the connection broke: the server closes idle ones at any time (proxmox-api.md T19)."""
@@ -322,9 +358,9 @@ _ENTRY_NODE_IS_ILL = frozenset({500, 502, 503, 504})
 """From calls that the entry node answers itself: its pmxcfs or pvedaemon is down, or it is behind a proxy that cannot reach it."""
 
 
-def _worth_another_endpoint(failure: ObservationError, call: _Call) -> bool:
+def _worth_another_endpoint(failure: ObservationError, *, proxied: bool) -> bool:
     if isinstance(failure, CallFailed) and failure.status is not None:
-        return call.node is None and failure.status in _ENTRY_NODE_IS_ILL
+        return not proxied and failure.status in _ENTRY_NODE_IS_ILL
     return True
 
 

@@ -94,6 +94,14 @@ class ChangingCluster(Cluster):
         elif silent and node.silent_since is None:
             node.silent_since = self.now
 
+    def isolate_node(self, name: str, *, isolated: bool = True) -> None:
+        """Cut a node off from the others, or join it again. Whoever asks reaches it as before; it tells what it remembers, and has no quorum."""
+        node = self._node(name)
+        if not isolated:
+            node.cut_off_since = None
+        elif node.cut_off_since is None:
+            node.cut_off_since = self.now
+
     def set_maintenance(self, name: str, *, on: bool = True) -> None:
         self._node(name).maintenance = on
         self.ha_used = True

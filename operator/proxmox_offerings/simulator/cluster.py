@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Node:
-    """A server. `silent_since`: when pvestatd last reported; None while it does."""
+    """A server. `silent_since`: when pvestatd last reported; None while it does. `cut_off_since`: the other nodes do not hear it, nor it them."""
 
     config: NodeConfig
     version: Version
@@ -29,6 +29,7 @@ class Node:
     alive: bool = True
     maintenance: bool = False
     silent_since: float | None = None
+    cut_off_since: float | None = None
 
     @property
     def name(self) -> str:
@@ -123,11 +124,23 @@ class Cluster:
     def quorate(self) -> bool:
         if self.forced_quorum is not None:
             return self.forced_quorum
-        return sum(node.alive for node in self.nodes.values()) * 2 > len(self.nodes)
+        return any(self.has_quorum(entry) for entry in self.nodes.values())
 
-    def expired(self, node: Node) -> bool:
-        """Nothing was heard of the node for so long that nothing is told of it."""
-        return node.silent_since is not None and self.now - node.silent_since > self.behaviour.expiry
+    def has_quorum(self, entry: Node) -> bool:
+        """Whether `entry` is with the majority."""
+        if self.forced_quorum is not None:
+            return self.forced_quorum
+        return sum(self.sees(entry, node) for node in self.nodes.values()) * 2 > len(self.nodes)
+
+    def sees(self, entry: Node, node: Node) -> bool:
+        """Whether `node` is there for `entry`."""
+        return node.alive and (entry is node or (entry.cut_off_since is None and node.cut_off_since is None))
+
+    def expired(self, node: Node, entry: Node) -> bool:
+        """`entry` has heard nothing of the node for so long that it tells nothing of it."""
+        heard = [node.silent_since] if entry is node else [node.silent_since, node.cut_off_since, entry.cut_off_since]
+        since = min((one for one in heard if one is not None), default=self.now)
+        return self.now - since > self.behaviour.expiry
 
     def guests_on(self, node: str) -> Iterator[Guest]:
         return (guest for guest in self.guests.values() if guest.config.node == node)

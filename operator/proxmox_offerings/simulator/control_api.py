@@ -20,7 +20,7 @@ from proxmox_offerings.simulator.simulator import Simulator
 
 OPERATIONS = (
     "start_guest", "stop_guest", "add_guest", "remove_guest", "set_guest", "begin_migration", "finish_migration",
-    "kill_node", "restore_node", "reboot_node", "silence_node", "set_maintenance", "set_version", "set_quorum", "advance",
+    "kill_node", "restore_node", "reboot_node", "silence_node", "isolate_node", "set_maintenance", "set_version", "set_quorum", "advance",
     "fill_storage", "set_storage", "set_acls", "set_secret", "add_user", "add_fault", "remove_fault", "replace_certificate",
 )  # fmt: skip
 """Methods of Simulator. In paths "-" is as good as "_"."""

@@ -80,7 +80,7 @@ class Dispatcher:
             raise missing(
                 f"hostname lookup '{name}' failed - failed to get address info for: {name}: Name or service not known"
             )
-        if not node.alive:
+        if not self._cluster.sees(call.entry, node):
             await asyncio.sleep(self._cluster.behaviour.unreachable_delay)
             raise ProxyFailure(595, "No route to host")
         access = self._cluster.access(call.token, node.version)

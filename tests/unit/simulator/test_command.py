@@ -123,7 +123,7 @@ def test_simulator_can_be_used_from_its_files_changed_while_it_runs_and_ends_cle
 def test_commands_in_the_documentation_are_accepted(process, tmp_path):
     page = Path(__file__).parents[3] / "docs" / "reference" / "simulator.md"
     commands = re.findall(r"^\$ proxmox-offerings simulate ctl (.*)$", page.read_text(), re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         ctl(tmp_path, *shlex.split(command))
 

@@ -161,3 +161,20 @@ async def test_standalone_node_has_no_cluster_row(start, browse, describe):
     pve = await browse(await start(describe(cluster=None, nodes=nodes, guests=[])))
     [row] = await pve.data("/cluster/status")
     assert (row["type"], row["nodeid"], row["online"], row["local"]) == ("node", 0, 1, 1)
+
+
+async def test_node_that_is_cut_off_tells_what_it_remembers_and_has_no_quorum(start, browse, describe):
+    """Each side sees the other as gone, and whoever asks reaches both."""
+    simulator = await start(describe())
+    pve = await browse(simulator)
+    simulator.isolate_node("pve1")
+    seen = {}
+    for entry in ("pve1", "pve2"):
+        rows = await pve.rows("/cluster/status", node=entry)
+        online = [rows[f"node/{name}"]["online"] for name in ("pve1", "pve2", "pve3")]
+        seen[entry] = (rows["cluster"]["quorate"], online)
+    assert seen == {"pve1": (0, [1, 0, 0]), "pve2": (1, [0, 1, 1])}
+    assert (await pve.get("/nodes/pve1/status", node="pve2")).status_code == 595
+    assert (await pve.get("/nodes/pve1/status", node="pve1")).status_code == 200
+    simulator.isolate_node("pve1", isolated=False)
+    assert (await pve.get("/nodes/pve1/status", node="pve2")).status_code == 200

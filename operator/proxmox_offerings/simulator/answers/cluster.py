@@ -45,7 +45,7 @@ def status(call: Call) -> object:
                 "name": cluster.name,
                 "nodes": len(cluster.nodes),
                 "version": len(cluster.nodes),
-                "quorate": int(cluster.quorate),
+                "quorate": int(cluster.has_quorum(call.entry)),
             }
         )
     for number, node in enumerate(cluster.nodes.values(), start=1):
@@ -57,7 +57,7 @@ def status(call: Call) -> object:
                 "nodeid": number if cluster.name is not None else 0,
                 "ip": f"192.0.2.{number % 256}",
                 "local": int(node is call.entry),
-                "online": int(node.alive),
+                "online": int(cluster.sees(call.entry, node)),
                 "level": "",
             }
         )

@@ -31,7 +31,7 @@ def _master(cluster: Cluster) -> str:
 
 
 def _quorum(call: Call) -> dict[str, object]:
-    return {"node": call.entry.name, "quorate": "1" if call.cluster.quorate else "0"}
+    return {"node": call.entry.name, "quorate": "1" if call.cluster.has_quorum(call.entry) else "0"}
 
 
 def manager_status(call: Call) -> object:
@@ -72,7 +72,15 @@ def manager_status(call: Call) -> object:
 def current(call: Call) -> object:
     cluster = call.cluster
     rows = Rows(
-        [{"id": "quorum", "type": "quorum", "node": call.entry.name, "quorate": int(cluster.quorate), "status": "OK"}]
+        [
+            {
+                "id": "quorum",
+                "type": "quorum",
+                "node": call.entry.name,
+                "quorate": int(cluster.has_quorum(call.entry)),
+                "status": "OK",
+            }
+        ]
     )
     master = _master(cluster)
     if call.version >= (9, 1):

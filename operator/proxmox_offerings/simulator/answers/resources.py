@@ -39,7 +39,10 @@ class GuestRows:
         cluster, allows = self._cluster, call.access.allows
         shuffle = cluster.behaviour.shuffle
         order = cluster.random.randrange(ORDERS) if shuffle or cluster.behaviour.jitter else 0
-        nodes = {name: (node, cluster.expired(node), node.version >= (9,)) for name, node in cluster.nodes.items()}
+        nodes = {
+            name: (node, cluster.expired(node, call.entry), node.version >= (9,))
+            for name, node in cluster.nodes.items()
+        }
         for vmid, guest in cluster.guests.items():
             if not allows(f"/vms/{vmid}", "VM.Audit"):
                 continue
@@ -107,8 +110,8 @@ def guest_name(guest: Guest) -> str:
 def node_row(call: Call, node: Node, used: int) -> dict[str, object]:
     """A node as the entry node knows it. The four cases are those of proxmox-api.md 2.1."""
     cluster = call.cluster
-    expired = cluster.expired(node)
-    status = "offline" if not node.alive else "unknown" if expired else "online"
+    expired, there = cluster.expired(node, call.entry), cluster.sees(call.entry, node)
+    status = "offline" if not there else "unknown" if expired else "online"
     row: dict[str, object] = {
         "id": f"node/{node.name}",
         "node": node.name,
@@ -126,7 +129,7 @@ def node_row(call: Call, node: Node, used: int) -> dict[str, object]:
     if not call.access.allows(f"/nodes/{node.name}", "Sys.Audit"):
         return row
     row |= {"maxcpu": node.config.threads, "maxmem": node.config.memory, "maxdisk": node.config.rootfs}
-    if node.alive:
+    if there:
         row |= {
             "cpu": readings.cpu_load(cluster, 0.1),
             "mem": used,
@@ -136,8 +139,8 @@ def node_row(call: Call, node: Node, used: int) -> dict[str, object]:
     return row
 
 
-def storage_row(cluster: Cluster, storage: Storage, node: Node, mount: Mount) -> dict[str, object]:
-    config = storage.config
+def storage_row(call: Call, storage: Storage, node: Node, mount: Mount) -> dict[str, object]:
+    cluster, config = call.cluster, storage.config
     gone = mount.inactive_since is not None and cluster.now - mount.inactive_since > cluster.behaviour.expiry
     row: dict[str, object] = {
         "id": f"storage/{node.name}/{config.id}",
@@ -148,7 +151,7 @@ def storage_row(cluster: Cluster, storage: Storage, node: Node, mount: Mount) ->
         "content": content_list(cluster, storage),
         "shared": int(config.is_shared),
     }
-    if gone or cluster.expired(node):
+    if gone or cluster.expired(node, call.entry):
         return row | {"status": "unknown"}
     return row | {"status": "available", "maxdisk": mount.room.total, "disk": mount.room.used}
 
@@ -187,7 +190,7 @@ def node_rows(call: Call) -> list[dict[str, object]]:
 
 def _storage_rows(call: Call) -> list[dict[str, object]]:
     return [
-        storage_row(call.cluster, storage, call.cluster.nodes[name], mount)
+        storage_row(call, storage, call.cluster.nodes[name], mount)
         for storage in call.cluster.storages.values()
         if not storage.config.disabled and call.access.allows(f"/storage/{storage.config.id}", "Datastore.Audit")
         for name, mount in storage.mounts.items()
