@@ -95,7 +95,7 @@ async def answers_of(config: SimulatorConfig) -> Answers:
     await asyncio.gather(*slow_loop.notice(fast.resources))
     slow = slow_loop.known()
     assert slow is not None
-    wanted = configs_wanted(fast=fast, slow=slow, provisioned=False)
+    wanted = configs_wanted(fast=fast, slow=slow, remembered=Remembered(), provisioned=False)
     await asyncio.gather(*guest_configs.notice(wanted, fast.resources.guests))
     known = guest_configs.known(wanted)
     first = snapshot_of(fast=fast, slow=slow, configs=known, remembered=Remembered())

@@ -12,22 +12,25 @@ from proxmox_offerings.proxmox.answers import GuestRow
 from proxmox_offerings.proxmox.errors import CallFailed, NotQuorate
 
 
-def configs_wanted(*, fast: Fast, slow: Slow, provisioned: bool) -> tuple[WantedConfig, ...]:
+def configs_wanted(*, fast: Fast, slow: Slow, remembered: Remembered, provisioned: bool) -> tuple[WantedConfig, ...]:
     """The guest configurations that counting needs now, by vmid: few, and none on a cluster without GPUs, templates and unlimited
     containers.
 
-    `provisioned`: storage is accounted by configured sizes, which takes the configuration of every guest.
+    `provisioned`: storage is accounted by configured sizes, which takes the configuration of every guest. A node that has not reported for a
+    while may answer all the same; of its guests only templates are asked for, because other nodes may use them.
     """
+    states = {row.name: state_of(row, manager=fast.manager, online=fast.cluster.online) for row in fast.resources.nodes}
     answering = {
-        row.name: row
-        for row in fast.resources.nodes
-        if state_of(row, manager=fast.manager, online=fast.cluster.online) in {NodeState.ONLINE, NodeState.MAINTENANCE}
+        row.name: row for row in fast.resources.nodes if states[row.name] in {NodeState.ONLINE, NodeState.MAINTENANCE}
     }
     with_cards = {name for name, reading in slow.nodes.items() if has_cards(reading)}
     wanted = []
     for guest in fast.resources.guests:
         node = answering.get(guest.node)
         if node is None:
+            last = remembered.sizes.get(guest.vmid)
+            if states.get(guest.node) is NodeState.UNKNOWN and last is not None and last.template and _unsized(guest):
+                wanted.append(WantedConfig(node=guest.node, kind=guest.kind, vmid=guest.vmid, pending=False))
             continue
         names_cards = guest.kind == "qemu" and not guest.template and guest.node in with_cards
         limit_untold = (

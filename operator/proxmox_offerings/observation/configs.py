@@ -1,11 +1,11 @@
 """The guest configurations that counting needs, read once and again with each slow loop.
 
 A configuration is read again at once when the guest's row changes (started, moved, resized), because what changed a guest may have given it a
-card. One that cannot be read is None, never a guess; it is tried again with each turn, without waiting for it.
+card. One that cannot be read is None, never a guess; it is tried again with each turn, without waiting for it, unless its node answers nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -40,11 +40,14 @@ class GuestConfigs:
         self._entries: dict[Place, _Entry] = {}
         self._unfinished: set[asyncio.Task[None]] = set()
 
-    def notice(self, wanted: Iterable[WantedConfig], guests: Iterable[GuestRow]) -> list[asyncio.Task[None]]:
-        """Forget what is not wanted any more, and begin to read what is not known.
+    def notice(
+        self, wanted: Iterable[WantedConfig], guests: Iterable[GuestRow], *, silent: Collection[str] = ()
+    ) -> list[asyncio.Task[None]]:
+        """Forget what is not wanted any more, and begin to read what is not known, but nothing of the nodes that are `silent`.
 
         Returns the reads worth waiting for: of guests that are new, or whose row changed.
         """
+        since = self._monotonic() - self._believed
         wanted_at = {(want.vmid, want.node): want for want in wanted}
         states = {
             place: (guest.kind, guest.status, guest.maxcpu, guest.maxmem, guest.template)
@@ -56,19 +59,20 @@ class GuestConfigs:
             state, entry = states.get(place), self._entries.get(place)
             if entry is None or entry.state != state or (want.pending and not entry.pending):
                 entry = _Entry(state=state, pending=want.pending)
-                urgent.append(self._begin(want, entry))
-            elif entry.at is None:
+                if want.node not in silent:
+                    urgent.append(self._begin(want, entry))
+            elif (entry.at is None or entry.at < since) and want.node not in silent:
                 self._begin(want, entry)
             entries[place] = entry
         self._entries = entries
         return urgent
 
-    async def read_again(self, wanted: Iterable[WantedConfig]) -> None:
-        """Read all that is wanted and known of, whether it was read before or not."""
+    async def read_again(self, wanted: Iterable[WantedConfig], *, silent: Collection[str] = ()) -> None:
+        """Read all that is wanted and known of, whether it was read before or not, but nothing of the nodes that are `silent`."""
         reads = [
             self._begin(want, entry)
             for want in wanted
-            if (entry := self._entries.get((want.vmid, want.node))) is not None
+            if want.node not in silent and (entry := self._entries.get((want.vmid, want.node))) is not None
         ]
         await asyncio.gather(*reads)
 

@@ -39,6 +39,8 @@ class NodeReader:
         self._pci_failure: str | None = None
         self._mdev_functions: tuple[str, ...] = ()
         self._ran: frozenset[int] = frozenset()
+        self.silent = False
+        """Whether it answered nothing when it was asked last."""
 
     async def read(self, *, volumes: Iterable[tuple[str, str]]) -> None:
         """Ask everything once. `volumes`: (storage, content) whose files this node shall list.
@@ -52,7 +54,8 @@ class NodeReader:
             frozenset({"status", "storages", "interfaces", "pci", "disks", "disks behind", *mdevs, *pairs})
         )
         failure = await self._keep("status", self._client.node_status(self._node))
-        if _node_is_silent(failure):
+        self.silent = _node_is_silent(failure)
+        if self.silent:
             self._pci_failure = "the node does not answer"
             return
         await asyncio.gather(self._read_hardware(), self._read_storages(pairs), self._read_disks())

@@ -6,10 +6,9 @@ guests that are new. These are waited for, but only for a `grace`; what comes la
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from proxmox_offerings.inventory.build import configs_wanted, remember, snapshot_of
 from proxmox_offerings.inventory.gathered import Fast, Remembered, Slow, WantedConfig
@@ -19,7 +18,7 @@ from proxmox_offerings.observation.configs import GuestConfigs
 from proxmox_offerings.observation.slow import SlowLoop
 from proxmox_offerings.proxmox.answers import Permissions
 from proxmox_offerings.proxmox.client import ProxmoxClient
-from proxmox_offerings.proxmox.errors import CallFailed, NeedsAttention, ObservationError, PrivilegesMissing
+from proxmox_offerings.proxmox.errors import CallFailed, ObservationError, PrivilegesMissing
 
 GRACE_SECONDS = 10.0
 FORBIDDEN = 403
@@ -117,7 +116,7 @@ class Observer:
         slow = self._known()
         wanted = self._wanted(fast, slow)
         if fast.cluster.quorate:
-            await self._wait(self._configs.notice(wanted, fast.resources.guests))
+            await self._wait(self._configs.notice(wanted, fast.resources.guests, silent=self._slow.silent))
         snapshot = snapshot_of(fast=fast, slow=slow, configs=self._configs.known(wanted), remembered=self._remembered)
         self._remembered = remember(fast=fast, slow=slow, snapshot=snapshot, remembered=self._remembered)
         self._last = snapshot
@@ -143,9 +142,11 @@ class Observer:
 
     async def _read_fast(self) -> Fast:
         read_at, client = self._clock(), self._client
-        cluster, resources, manager = await _all(
-            client.cluster_status(), client.resources(), client.manager_status(), on_failure=self._explain
-        )
+        try:
+            cluster, resources, manager = await client.cluster_now()
+        except ObservationError as failure:
+            await self._explain(failure)
+            raise
         return Fast(read_at=read_at, endpoint=client.endpoint, cluster=cluster, resources=resources, manager=manager)
 
     async def _explain(self, failure: ObservationError) -> None:
@@ -160,7 +161,7 @@ class Observer:
         return slow
 
     def _wanted(self, fast: Fast, slow: Slow) -> tuple[WantedConfig, ...]:
-        return configs_wanted(fast=fast, slow=slow, provisioned=self._provisioned)
+        return configs_wanted(fast=fast, slow=slow, remembered=self._remembered, provisioned=self._provisioned)
 
     async def _wait(self, reads: Iterable[asyncio.Task[None]]) -> None:
         """Until all are done, or for the grace; those that are not done by then will be news."""
@@ -198,7 +199,7 @@ class Observer:
         await self._slow.read_nodes(fast.resources)
         slow = self._slow.known()
         if slow is not None:
-            await self._configs.read_again(self._wanted(fast, slow))
+            await self._configs.read_again(self._wanted(fast, slow), silent=self._slow.silent)
         self._on_news()
 
 
@@ -209,17 +210,6 @@ def _may_count(permissions: Permissions) -> bool:
     except PrivilegesMissing:
         return False
     return True
-
-
-async def _all(*calls: Awaitable[Any], on_failure: Callable[[ObservationError], Awaitable[None]]) -> list[Any]:
-    """All answers; of several failures, the one that a person can do something about is raised."""
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    failures = [answer for answer in answers if isinstance(answer, BaseException)]
-    for failure in sorted(failures, key=lambda one: not isinstance(one, NeedsAttention)):
-        if isinstance(failure, ObservationError):
-            await on_failure(failure)
-        raise failure
-    return answers
 
 
 def _retrieve(turn: asyncio.Task[Snapshot]) -> None:

@@ -98,7 +98,8 @@ class SlowLoop:
         """Compare the nodes' rows with those of the turn before, and begin to read what must be read at once.
 
         Returns the reads that are worth waiting for: of nodes that appeared, restarted or came back. A node that restarted may have other
-        hardware, so what was read before is forgotten. Nodes of which nothing is known are tried again with each turn, without waiting.
+        hardware, so what was read before is forgotten. Nodes of which nothing is known, or that answered nothing when they were asked last, are tried
+        again with each turn, without waiting.
         Mediated devices are asked for again when other guests run.
         """
         self._guests = resources.guests
@@ -119,11 +120,16 @@ class SlowLoop:
                 )
             if restarted or name not in was_online:
                 urgent.append(self._begin(name, resources, again=restarted))
-            elif not self._nodes[name].is_known(since=self._monotonic() - self._believed):
+            elif self._nodes[name].silent or not self._nodes[name].is_known(since=self._monotonic() - self._believed):
                 self._begin(name, resources)
             elif self._nodes[name].mdevs_are_outdated():
                 urgent.append(self._start(self._nodes[name].read_mdevs()))
         return urgent
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """The nodes that answered nothing when they were asked last, although their rows say that they are online."""
+        return frozenset(name for name, node in self._nodes.items() if node.silent)
 
     async def read_nodes(self, resources: Resources) -> None:
         """Read all nodes that are online; each node's failing calls are that node's alone."""

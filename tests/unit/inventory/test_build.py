@@ -22,7 +22,7 @@ from support.cluster import (
 
 
 def wanted(seen: ClusterFacts, *, provisioned: bool = False) -> list[tuple[int, bool]]:
-    asked = configs_wanted(fast=seen.fast, slow=seen.slow, provisioned=provisioned)
+    asked = configs_wanted(fast=seen.fast, slow=seen.slow, remembered=Remembered(), provisioned=provisioned)
     return [(one.vmid, one.pending) for one in asked]
 
 

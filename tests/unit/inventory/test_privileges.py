@@ -50,6 +50,7 @@ def test_token_that_may_not_see_all_is_named_and_never_counted_with(
     assert f"lacks {privilege} on {path}" in str(raised.value)
 
 
+@pytest.mark.reliability("T9")
 def test_token_without_any_rights_does_not_look_like_an_empty_cluster() -> None:
     with pytest.raises(PrivilegesMissing, match="no rights at all"):
         require_rights(Permissions(paths={}))
@@ -61,6 +62,7 @@ def test_privilege_that_does_not_propagate_holds_on_its_own_path() -> None:
     require_rights(changed("/pool/a", VM_Audit=False))
 
 
+@pytest.mark.reliability("T28")
 def test_pools_of_7_4_have_another_path() -> None:
     """7.4 lists /pools where 8 and 9 list /pool."""
     paths = {("/pools" if path == "/pool" else path): own for path, own in EVERYTHING.paths.items()}
