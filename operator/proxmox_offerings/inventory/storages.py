@@ -109,13 +109,14 @@ def _unusable(
 
 
 def _avail(row: StorageRow, *, seen: NodeStorage | None, then: int | None) -> int | None:
-    """Free bytes now: what the slow loop read, less what was written since by the fast loop's account (capacity.md 4).
+    """Free bytes now: what the slow loop read, less what was written since by the fast loop's account (capacity.md 4), and never more than is not
+    used by that account alone, because the storage may have shrunk.
 
-    None where either was not told: what was free minutes ago may be full now.
+    None where either was not told: what was free minutes ago may be full now. A size of 0 is none: such a row does not know what is used either.
     """
-    if seen is None or seen.avail is None or not seen.total or row.disk is None or then is None:
+    if seen is None or seen.avail is None or not seen.total or not row.maxdisk or row.disk is None or then is None:
         return None
-    return min(seen.total, max(0, seen.avail - (row.disk - then)))
+    return max(0, min(seen.total, seen.avail - (row.disk - then), row.maxdisk - row.disk))
 
 
 def _backings(
