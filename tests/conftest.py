@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.controlplane import ROOT, Cluster, build, shared_control_plane
-from support.helm import build as helm_build
 
 RECORDINGS = ROOT.parent / "shared" / "pve-recordings"
-MARKED_BY_FIXTURE = {"control_plane": "controlplane", "helm": "helm", "recordings": "recordings"}
-BUILT_FIRST = {"controlplane": build.tools, "helm": helm_build.tools}
+MARKED_BY_FIXTURE = {"control_plane": "controlplane", "recordings": "recordings"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,11 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the programs that are asked for before the first test: that takes minutes, and tests have a time limit."""
-    wanted = [
-        tools for marker, tools in BUILT_FIRST.items() if any(i.get_closest_marker(marker) for i in session.items)
-    ]
-    if session.config.option.collectonly:
+    """Build the control plane's binaries before the first test: that takes minutes, and tests have a time limit."""
+    if session.config.option.collectonly or not any(item.get_closest_marker("controlplane") for item in session.items):
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
 
@@ -36,10 +31,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             print(line, file=sys.__stderr__, flush=True)
 
     try:
-        for tools in wanted:
-            tools(show)
+        build.tools(show)
     except build.BuildError as problem:
-        pytest.exit(f"the tests cannot run: {problem}", returncode=1)
+        pytest.exit(f"no control plane for the tests: {problem}", returncode=1)
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,7 @@ async def failure_of(transport: Transport) -> ObservationError:
         pytest.param(http(b'{"data":' + b"[[" + b"0," * 20_000 + b"0]]}"), id="too many numbers"),
     ],
 )
+@pytest.mark.reliability("T22")
 async def test_what_is_no_answer_of_proxmox_is_refused_and_not_echoed(answer: bytes) -> None:
     """T22: whatever stands between, or is cut."""
     async with answering(answer) as server:
@@ -140,6 +141,7 @@ async def test_what_is_compressed_as_asked_for_is_read(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", ["403 Permission check failed", "500 got timeout", "595 No route to host"])
+@pytest.mark.reliability("T23")
 async def test_errors_of_all_generations_read_the_same(status: str) -> None:
     """T23: the reason phrase alone, a message besides (from 8.3), a text, or nothing at all."""
     bodies = (b'{"data":null}', b'{"data":null,"message":"got timeout\\n"}', b"got timeout", b"")
@@ -219,6 +221,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
     assert "did not answer" in str(failure)
 
 
+@pytest.mark.reliability("T20")
 async def test_calls_to_a_node_outlast_the_servers_own_limit() -> None:
     """T20. A call of a hanging node ends with the server's 596 after 30 s, which the client must still be there to read."""
     assert PATIENT.node_read_seconds > 30

@@ -11,6 +11,7 @@ from proxmox_offerings.simulator.faults import Fault
 from support.proxmox import PATIENT, QUICK, RawServer, client_of, simulated
 
 
+@pytest.mark.reliability("T19")
 async def test_a_connection_that_breaks_once_is_not_noticed() -> None:
     """The server closes idle connections at any moment (T19)."""
     async with simulated(presets.standalone()) as cluster, client_of(cluster) as client:
@@ -27,6 +28,7 @@ async def test_a_connection_that_breaks_always_is_tried_twice() -> None:
         assert len(cluster.requests) == 2
 
 
+@pytest.mark.reliability("T19")
 async def test_an_idle_connection_is_given_up_before_the_server_does() -> None:
     """T19. Within the server's 5 s, but not at their end (fact 13)."""
     assert PATIENT.keepalive_seconds < 5
@@ -46,6 +48,7 @@ async def test_an_idle_connection_is_given_up_before_the_server_does() -> None:
         await transport.aclose()
 
 
+@pytest.mark.reliability("T7")
 async def test_another_node_answers_when_the_entry_node_is_dead_and_stays_the_entry() -> None:
     """T7."""
     async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
@@ -67,6 +70,7 @@ async def test_an_entry_node_that_hangs_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.reliability("T5", "T22")
 async def test_an_entry_node_that_is_ill_is_left_behind(status: int) -> None:
     """T5, T22. A 500 of a call that the entry node answers itself is its pmxcfs, which another node has in order (T5)."""
     async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
@@ -119,6 +123,7 @@ async def test_something_that_speaks_no_tls_is_a_failed_connection() -> None:
                 await client.version()
 
 
+@pytest.mark.reliability("T16")
 async def test_never_more_than_two_calls_at_once_for_a_node() -> None:
     """Three hanging calls would block all logins of that node (T16)."""
     async with simulated(presets.demo()) as cluster, client_of(cluster) as client:

@@ -34,6 +34,7 @@ async def test_the_right_pin_is_enough_whoever_signed_the_certificate() -> None:
         assert TOKEN.secret.encode() in server.received
 
 
+@pytest.mark.reliability("T24")
 async def test_a_server_with_the_wrong_pin_never_receives_the_token() -> None:
     """T24. Not one byte of the request leaves: the handshake itself is refused."""
     async with answering(OK) as server:
@@ -66,6 +67,7 @@ async def test_verification_is_off_only_where_the_policy_says_so() -> None:
     ("change", "sentence"),
     [("expired", "it has expired; renew it"), ("other-authority", "no authority that is trusted")],
 )
+@pytest.mark.reliability("T24")
 async def test_a_bad_certificate_is_told_from_a_dead_server(change: CertificateChange, sentence: str) -> None:
     """T24."""
     async with simulated(presets.standalone()) as cluster, client_of(cluster) as client:
@@ -110,6 +112,7 @@ async def test_a_nodes_own_certificate_can_be_the_bundle() -> None:
         await transport.aclose()
 
 
+@pytest.mark.reliability("T21")
 async def test_a_token_refused_by_one_node_may_be_its_clock_but_twice_it_is_refused() -> None:
     """T21, as far as it is about tokens: they do not expire after two hours as tickets do."""
     async with simulated(presets.demo()) as cluster:

@@ -40,9 +40,7 @@ from tools.kube.certificates import Authority, new_private_key
 
 START_SECONDS = 90
 KUBECTL_SECONDS = 60
-CONTROLLERS = (
-    "clusterrole-aggregation-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller"
-)
+CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller"
 ETCD = "unix://etcd.sock:0"
 ETCD_PEER = "unix://peer.sock:0"
 DESCRIPTION = "cluster.json"

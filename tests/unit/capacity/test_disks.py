@@ -36,10 +36,12 @@ def one(*storages: Any, **rest: Any) -> ClusterFacts:
     return disks(*storages, nodes=(node(),), **rest)
 
 
+@pytest.mark.reliability("T13")
 def test_local_storage_of_one_id_is_another_disk_on_each_node() -> None:
     assert placement(disks(storage("local-lvm", avail="25Gi")), DISK) == {"pve1": 2, "pve2": 2, "pve3": 2}
 
 
+@pytest.mark.reliability("T13")
 def test_shared_storage_is_counted_once() -> None:
     assert available(disks(storage("ceph", "rbd", avail="35Gi")), DISK) == 3
 
@@ -98,6 +100,7 @@ def test_shared_storage_is_shared_out_between_nodes_that_have_nothing_else() -> 
         pytest.param({"content": ["rootdir", "backup"]}, 0, id="not for disks of virtual machines"),
     ],
 )
+@pytest.mark.reliability("T18")
 def test_storage_sells_only_where_it_can_be_used(state: dict[str, Any], sold: int) -> None:
     said = offer(one(storage("local-lvm", avail="20Gi", **state)), DISK).statement
     assert said.available == sold
@@ -118,6 +121,7 @@ def test_only_selected_storages_are_sold() -> None:
     assert available(seen, DISK, storages={"exclude": ["b"]}) == 2
 
 
+@pytest.mark.reliability("T15")
 def test_unread_storage_is_unknown_not_sold_out() -> None:
     """A new storage is listed by the fast loop before anybody asked how much is free on it."""
     said = offer(one(storage("new", avail=None)), DISK).statement

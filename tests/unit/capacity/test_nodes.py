@@ -42,6 +42,7 @@ def test_units_of_all_healthy_nodes_add_up() -> None:
     assert placement(pair()) == {"pve1": 4, "pve2": 4}
 
 
+@pytest.mark.reliability("T3")
 def test_dead_node_with_fresh_looking_guests_sells_nothing() -> None:
     """For 300 s after a node died its totals are still told, its guests still run and its storages are available."""
     seen = pair(status="offline").but(guests=(guest(100, "pve2", cpu=1),))
@@ -64,6 +65,7 @@ def test_node_that_corosync_lost_sells_nothing_though_its_row_says_online() -> N
         ),
     ],
 )
+@pytest.mark.reliability("T6")
 def test_each_of_three_signals_alone_puts_a_node_in_maintenance(seen: ClusterFacts) -> None:
     assert placement(seen) == {"pve1": 4}
 
@@ -204,11 +206,13 @@ def test_virtual_machines_need_hardware_virtualization_containers_do_not() -> No
     assert available(seen, tier(virtualization="LXC")) == 4
 
 
+@pytest.mark.reliability("T5")
 def test_no_quorum_says_nothing_new() -> None:
     with pytest.raises(NotQuorate):
         cluster(quorate=False).snapshot()
 
 
+@pytest.mark.reliability("T9")
 def test_cluster_that_lists_no_node_is_not_an_empty_cluster() -> None:
     with pytest.raises(CallFailed):
         cluster(nodes=[]).snapshot()
@@ -246,6 +250,7 @@ def test_status_tells_why_a_node_is_left_out() -> None:
     assert excluded == {"pve1": None, "pve2": "Offline", "pve3": "Maintenance"}
 
 
+@pytest.mark.reliability("T29")
 def test_rows_in_another_order_say_the_same() -> None:
     """Proxmox orders rows at random on every call."""
     seen = cluster(

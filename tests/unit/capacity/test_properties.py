@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def test_keeping_room_for_failover_never_leaves_more(lab: Lab, unit: Unit, on: T
 
 @quick
 @given(labs(), units(), terms, st.randoms(use_true_random=False))
+@pytest.mark.reliability("T29")
 def test_order_of_rows_changes_nothing(lab: Lab, unit: Unit, on: Terms, random: Any) -> None:
     facts = lab.facts
     parts = {name: list(getattr(facts, name)) for name in ("nodes", "guests", "storages")}
@@ -145,6 +147,7 @@ def test_names_mean_nothing(lab: Lab, unit: Unit, on: Terms, numbers: list[int],
 
 @quick
 @given(labs(), units(), terms)
+@pytest.mark.reliability("T25")
 def test_numbers_written_as_texts_are_the_same_numbers(lab: Lab, unit: Unit, on: Terms) -> None:
     """The server checks no types of what it answers: through the parsers, "4" is 4, and "1" is true."""
 

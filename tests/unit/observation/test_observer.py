@@ -147,6 +147,7 @@ async def test_the_command_line_waits_until_all_is_there(watching: Watching) -> 
 # What is believed, and for how long
 
 
+@pytest.mark.reliability("T1")
 async def test_a_node_that_does_not_answer_spoils_only_itself(watching: Watching) -> None:
     """T1: and nothing else is asked of it, which would take half a minute each."""
     async with watching() as watch:
@@ -311,6 +312,7 @@ async def test_accounting_by_configured_sizes_reads_every_guest(watching: Watchi
 # Rights and quorum
 
 
+@pytest.mark.reliability("T10")
 async def test_a_token_that_lost_its_rights_does_not_look_like_an_empty_cluster(watching: Watching) -> None:
     """T10: guests vanish with HTTP 200; so rights are asked for before that is believed. What is granted again acts with the next turn."""
     async with watching() as watch:
@@ -351,6 +353,7 @@ async def test_a_call_that_is_forbidden_is_told_as_the_right_that_is_missing(wat
         assert {missing.privilege for missing in caught.value.missing} == {"Sys.Audit"}
 
 
+@pytest.mark.reliability("T9")
 async def test_a_token_without_rights_asks_no_node_anything(watching: Watching) -> None:
     """T9"""
     async with watching() as watch:
@@ -382,6 +385,7 @@ async def test_a_guest_that_was_deleted_costs_one_look_at_the_rights(watching: W
                 await watch.observe()
 
 
+@pytest.mark.reliability("T5")
 async def test_without_quorum_nothing_is_said_and_nothing_more_is_asked(watching: Watching) -> None:
     """T5"""
     async with watching() as watch:
@@ -415,6 +419,7 @@ async def test_the_failure_that_a_person_can_mend_is_told(watching: Watching) ->
         assert watch.observer.last is before
 
 
+@pytest.mark.reliability("T3", "T7")
 async def test_the_entry_node_dies_and_another_answers_within_the_turn(watching: Watching) -> None:
     """T7, T3: its guests still read `running`."""
     async with watching() as watch:
@@ -441,6 +446,7 @@ def running() -> set[str]:
     return {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()}
 
 
+@pytest.mark.reliability("T8")
 async def test_a_standalone_node_is_observed_like_a_cluster(watching: Watching) -> None:
     """T8"""
     async with watching(presets.standalone()) as watch:

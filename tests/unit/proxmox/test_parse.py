@@ -11,6 +11,7 @@ from proxmox_offerings.proxmox.parse.values import Nonsense
 GIB = 2**30
 
 
+@pytest.mark.reliability("T8")
 def test_a_standalone_node_has_no_quorum_to_lose() -> None:
     """T8"""
     status = cluster.cluster_status([{"type": "node", "name": "pve", "nodeid": 0, "online": 1, "local": 1}])
@@ -18,6 +19,7 @@ def test_a_standalone_node_has_no_quorum_to_lose() -> None:
 
 
 @pytest.mark.parametrize(("told", "quorate"), [(1, True), ("1", True), (0, False), ("0", False), ("", False)])
+@pytest.mark.reliability("T5")
 def test_a_cluster_says_whether_it_has_a_quorum(told: object, quorate: bool) -> None:
     """T5"""
     rows = [{"type": "cluster", "name": "c", "quorate": told}, {"type": "node", "name": "a", "online": "0"}]
@@ -36,6 +38,7 @@ def test_high_availability_that_was_never_used_has_no_states() -> None:
     assert (status.node_status, status.lrm_mode) == ({}, {})
 
 
+@pytest.mark.reliability("T6")
 def test_maintenance_is_told_in_two_places() -> None:
     """T6; and rows with an empty node name exist."""
     status = cluster.manager_status(
@@ -166,6 +169,7 @@ def test_pci_identities_are_written_one_way() -> None:
 
 
 @pytest.mark.parametrize("group", [-1, "-1", None, ""])
+@pytest.mark.reliability("T34")
 def test_a_device_without_iommu_group_has_none(group: object) -> None:
     """T34: such a card cannot be passed through."""
     (device,) = nodes.pci_devices(

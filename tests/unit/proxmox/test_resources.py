@@ -65,6 +65,7 @@ def test_a_row_of_each_type_is_read() -> None:
     )
 
 
+@pytest.mark.reliability("T25", "T29")
 def test_loose_types_and_order_make_no_difference() -> None:
     """T25, T29: the same cluster read twice must give the same bytes in Kubernetes."""
     strict = [row(GUEST, vmid=vmid, tags="b;a") for vmid in range(100, 120)] + [NODE, STORAGE]
@@ -97,6 +98,7 @@ def test_a_guest_that_cannot_be_read_is_never_left_out(changes: dict[str, Any]) 
         resources([NODE, row(GUEST, **changes)])
 
 
+@pytest.mark.reliability("T4")
 def test_a_guest_whose_size_is_not_told_is_kept_as_that() -> None:
     """T4: after 300 s without news, name, template and sizes are absent."""
     (guest,) = resources([{"type": "qemu", "vmid": 100, "node": "pve1", "status": "unknown"}]).guests
@@ -145,6 +147,7 @@ def test_what_is_listed_twice_contradicts_itself(twice: dict[str, Any]) -> None:
         resources([twice, twice])
 
 
+@pytest.mark.reliability("T26")
 def test_rows_of_unknown_types_are_counted_and_known_others_are_not() -> None:
     """T26: a newer version may list more."""
     read = resources(

@@ -10,6 +10,7 @@ SIZES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @pytest.mark.parametrize("told", [4, "4", 4.0, "4.0"])
+@pytest.mark.reliability("T25")
 def test_a_whole_number_is_one_in_any_type(told: object) -> None:
     """T25."""
     assert integer({"n": told}, "n") == 4
@@ -45,6 +46,7 @@ def test_half_a_thread_is_no_whole_number_but_a_number() -> None:
 @pytest.mark.parametrize(
     ("told", "truth"), [(1, True), ("1", True), (True, True), (0, False), ("0", False), ("", False)]
 )
+@pytest.mark.reliability("T25")
 def test_a_boolean_is_one_in_any_type(told: object, truth: bool) -> None:
     """T25."""
     assert boolean({"b": told}, "b") is truth

@@ -7,6 +7,7 @@ def node(name, **different):
     return {"name": name, "sockets": 1, "cores": 16, "threads": 32, "memory": "128Gi"} | different
 
 
+@pytest.mark.reliability("T28")
 async def test_pci_mappings_do_not_exist_before_8(start, browse, describe):
     mapping = {"id": "a100", "entries": [{"node": "pve1", "path": "0000:17:00.0", "id": "10de:20b5", "iommugroup": 40}]}
     old = await browse(await start(describe(version="7.4-16", mappings=[mapping])))
@@ -35,6 +36,7 @@ async def test_maintenance_shows_on_node_rows_since_8_2_9(start, browse, describ
     ("version", "available", "free_is_available"),
     [("7.4-16", False, True), ("8.3.5", False, True), ("8.4.1", False, False), ("9.1.1", True, False)],
 )
+@pytest.mark.reliability("T27")
 async def test_free_memory_means_something_else_since_8_4(
     start, browse, describe, version, available, free_is_available
 ):
@@ -72,6 +74,7 @@ async def test_zones_are_sdn_rows_in_8_and_network_rows_in_9_node_by_node(start,
     assert {row["node"] for row in await pve.data("/cluster/resources?type=sdn")} == {"pve1"}
 
 
+@pytest.mark.reliability("T27")
 async def test_each_node_answers_in_its_own_version_while_the_cluster_is_upgraded(start, browse, describe):
     simulator = await start(describe(version="8.4.1"))
     pve = await browse(simulator)

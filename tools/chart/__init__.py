@@ -1,1 +1,0 @@
-"""The chart in helm/proxmox-offerings: what is generated for it, and from it."""

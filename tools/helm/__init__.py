@@ -1,1 +1,0 @@
-"""Helm, built from its Go modules."""
