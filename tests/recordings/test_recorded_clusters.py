@@ -131,7 +131,7 @@ class TestFourNodesOfSeven:
                 ),
             },
         )
-        assert [guest.vmid for guest in snapshot.guests] == [105, 106]
+        assert [guest.vmid for own in snapshot.guests.values() for guest in own] == [105, 106]
         assert committed(snapshot)["node1"] == ("2", 2**30)
         (template,) = snapshot.templates
         assert (template.vmid, template.kind, template.name) == (101, "lxc", "test-container")

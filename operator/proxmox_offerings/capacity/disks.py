@@ -1,6 +1,6 @@
 """How many bytes each backing has for sale to a tier, and which nodes reach it. Rules: capacity.md 4."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -52,6 +52,8 @@ class DiskUse(NamedTuple):
 class Disks:
     """What a tier may use: bytes by backing (negative where the reserve is eaten into), the backings that each node reaches, and the nodes
     whose storages nobody could read.
+
+    What fewer nodes reach comes first: what many share stays for those that have nothing else, so that few disks have to change places.
     """
 
     headroom: Mapping[str, int]
@@ -103,9 +105,13 @@ def disks_for(use: DiskUse, shelves: Iterable[Shelf]) -> Disks:
         reach[shelf.place.node].add(shelf.backing)
         names[shelf.backing].add(shelf.place.storage)
         classes[shelf.backing].add(shelf.storage_class)
+    nodes_of = Counter(backing for backings in reach.values() for backing in backings)
     return Disks(
         headroom=headroom,
-        reach={node: tuple(sorted(backings)) for node, backings in reach.items()},
+        reach={
+            node: tuple(sorted(backings, key=lambda backing: (nodes_of[backing], backing)))
+            for node, backings in reach.items()
+        },
         unread=frozenset(unread - reach.keys()),
         names={backing: tuple(sorted(own)) for backing, own in names.items()},
         classes={backing: tuple(sorted(own)) for backing, own in classes.items()},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from proxmox_offerings.capacity import gpus
+from proxmox_offerings.capacity.allocation import POINTS
 from proxmox_offerings.capacity.costs import points_of_vcpu
 from proxmox_offerings.capacity.disks import Disks
 from proxmox_offerings.capacity.failover import Housing, Left
@@ -58,15 +59,23 @@ Units = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One unit of a tier."""
+    """One unit of a tier. `points` of CPU where they are the same on all nodes; None where its vCPUs are dedicated."""
 
     tier: Tier
+    points: int | None
     memory: int
     disk: int
+    is_machine: bool
 
     @classmethod
     def of(cls, tier: Tier) -> "Need":
-        return cls(tier, tier.memory.bytes, tier.disk.bytes)
+        return cls(
+            tier=tier,
+            points=None if tier.dedicated_cpu else tier.cpu * POINTS,
+            memory=tier.memory.bytes,
+            disk=tier.disk.bytes,
+            is_machine=tier.virtualization is Virtualization.KVM,
+        )
 
     def fit(self, room: Room) -> Units:
         """How many more units fit on the room now."""
@@ -74,11 +83,11 @@ class Need:
 
     def points_on(self, room: Room) -> int:
         """What its vCPUs cost on the room."""
-        return self.tier.cpu * points_of_vcpu(dedicated=self.tier.dedicated_cpu, percent=room.percent)
+        return self.points or self.tier.cpu * points_of_vcpu(dedicated=True, percent=room.percent)
 
     def memory_on(self, room: Room) -> int:
         """What its memory costs on the room: a virtual machine needs some beside its own."""
-        return self.memory + (room.overhead if self.tier.virtualization is Virtualization.KVM else 0)
+        return self.memory + room.overhead if self.is_machine else self.memory
 
     def fit_left(self, room: Room, left: Left) -> Units:
         """How many more units fit on the room once no more than that is left of it."""
@@ -99,13 +108,11 @@ class Need:
 
     def _units(self, room: Room, *, cpu: int, memory: int, cards: Mapping[str, int]) -> Units:
         tier, node = self.tier, room.node
-        # A single guest must fit the machine, whatever is sold of it.
-        if tier.cpu > (node.threads or 0):
-            cpu = 0
-        if self.memory > (node.memory or 0):
-            memory = 0
         with_gpu = UNLIMITED if tier.gpu is None else gpus.units_of(tier, node, cards)
-        return with_gpu, max(0, memory) // self.memory_on(room), max(0, cpu) // self.points_on(room)
+        # A single guest must fit the machine, whatever is sold of it.
+        with_memory = memory // self.memory_on(room) if memory > 0 and self.memory <= (node.memory or 0) else 0
+        with_cpu = cpu // self.points_on(room) if cpu > 0 and tier.cpu <= (node.threads or 0) else 0
+        return with_gpu, with_memory, with_cpu
 
 
 def fit_of(tier: Tier, *, rooms: Rooms, housing: Housing, disks: Disks) -> Fit:
@@ -194,23 +201,33 @@ class Case:
     ) -> LimitingResource | None:
         """The resource that, without limit, would raise what is available most; else the first that is used up on some node."""
         available = min(fitting, cap)
-        if available < cap:
-            gains = {resource: min(self._without(resource, fitting), cap) - available for resource in RESOURCES}
-            best = max(RESOURCES, key=lambda resource: gains[resource])
-            if gains[best] > 0:
-                return best
-        return next((resource for resource in RESOURCES if resource in used_up), None)
+        best: LimitingResource | None = None
+        most = available
+        disks = sum(self.backings.values())
+        for resource in RESOURCES:
+            room = self._room_without(resource)
+            bound = min(sum(room.values()), cap)
+            if resource is not LimitingResource.DISK:
+                bound = min(bound, disks)
+                # Placing costs far more than adding up, so it is done only for what may be the most.
+                if bound > most:
+                    placed, _ = fill(room=room, reach=self.reach, backings=self.backings)
+                    bound = min(sum(placed.values()), cap)
+            if bound > most:
+                best, most = resource, bound
+        return best or next((resource for resource in RESOURCES if resource in used_up), None)
 
-    def _without(self, resource: LimitingResource, fitting: int) -> int:
-        """How many would fit if `resource` were unlimited."""
-        if resource is LimitingResource.DISK:
-            return sum(self.room.values())
-        at = NODE_RESOURCES.index(resource)
-        room = {name: min(own[:at] + own[at + 1 :]) for name, own in self.units.items()}
-        if room == self.room:
-            return fitting
-        placed, _ = fill(room=room, reach=self.reach, backings=self.backings)
-        return sum(placed.values())
+    def _room_without(self, resource: LimitingResource) -> Mapping[str, int]:
+        """How many each node would take if `resource` were unlimited."""
+        match resource:
+            case LimitingResource.GPU:
+                return {name: min(memory, cpu) for name, (_, memory, cpu) in self.units.items()}
+            case LimitingResource.MEMORY:
+                return {name: min(gpu, cpu) for name, (gpu, _, cpu) in self.units.items()}
+            case LimitingResource.CPU:
+                return {name: min(gpu, memory) for name, (gpu, memory, _) in self.units.items()}
+            case _:
+                return self.room
 
 
 class Layout(NamedTuple):

@@ -4,8 +4,9 @@ Nodes hold a number of units each, backings too; a local backing is reached from
 per-node minima would count a shared storage once for each node, or starve a node whose only storage others used up.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 UNLIMITED = 1 << 62
@@ -18,11 +19,13 @@ class Flow:
     reach: Mapping[str, Sequence[str]]
     left: dict[str, int]
     on: dict[str, dict[str, int]]
+    full: set[str] = field(default_factory=set)
+    """Backings from which no chain leads to room: units are only ever added, so none will lead there again."""
 
     @classmethod
     def start(cls, *, reach: Mapping[str, Sequence[str]], backings: Mapping[str, int]) -> "Flow":
         """`reach`: node -> backings it can use; `backings`: units that each holds."""
-        return cls(reach=reach, left=dict(backings), on={backing: {} for backing in backings})
+        return cls(reach=reach, left=dict(backings), on=defaultdict(dict))
 
     def place(self, node: str, most: int) -> int:
         """Put up to `most` units on the node, moving other units' disks between backings where that makes room; how many it took."""
@@ -72,7 +75,7 @@ class Flow:
             following: list[tuple[str, str | None]] = []
             for asking, before in frontier:
                 for backing in self.reach.get(asking, ()):
-                    if backing in came_from:
+                    if backing in came_from or backing in self.full:
                         continue
                     came_from[backing] = (asking, before)
                     if self.left[backing] > 0:
@@ -82,6 +85,7 @@ class Flow:
                             asked.add(holder)
                             following.append((holder, backing))
             frontier = following
+        self.full |= came_from.keys()
         return None
 
     @staticmethod

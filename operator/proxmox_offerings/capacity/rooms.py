@@ -1,6 +1,5 @@
 """Each node under the seller's terms: whether anything may be sold on it, and how much of it is left. Rules: capacity.md 1-3."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -122,17 +121,13 @@ def rooms_of(spec: ProxmoxHostSpec, snapshot: Snapshot) -> Rooms:
     """
     policy = spec.allocation
     scale = _Scale(snapshot=snapshot)
-    guests: dict[str, list[GuestRow]] = defaultdict(list)
-    migrating: list[GuestRow] = []
-    for guest in counted(snapshot.guests, policy):
-        guests[guest.node].append(guest)
-        if guest.lock == "migrate" or (guest.hastate and guest.hastate in MOVED_BY_HA):
-            migrating.append(guest)
+    guests = {name: counted(own, policy) for name, own in snapshot.guests.items()}
     rooms = {}
     travellers = [
         (guest.node, _destination(guest, snapshot), scale.weigh(guest))
-        for guest in migrating
-        if is_moving(guest, snapshot.nodes.get(guest.node))
+        for own in guests.values()
+        for guest in own
+        if (guest.lock or guest.hastate) and is_moving(guest, snapshot.nodes.get(guest.node))
     ]
     for name, node in snapshot.nodes.items():
         room = _counted(_empty(spec, node), guests.get(name, ()), policy=policy, scale=scale)
@@ -170,12 +165,12 @@ def _destination(guest: GuestRow, snapshot: Snapshot) -> str | None:
     return target if told else None
 
 
-def counted(guests: Iterable[GuestRow], policy: Policy) -> Iterator[GuestRow]:
+def counted(guests: Sequence[GuestRow], policy: Policy) -> Sequence[GuestRow]:
     """The guests that count under the policy: all but, if so wished, those that are exactly `stopped` (and not only for being moved)."""
     if policy.stopped_guests is StoppedGuests.IGNORE:
         # HA stops what it relocates, and starts it again elsewhere.
-        return (guest for guest in guests if guest.status != "stopped" or guest.hastate in MOVED_BY_HA)
-    return iter(guests)
+        return [guest for guest in guests if guest.status != "stopped" or guest.hastate in MOVED_BY_HA]
+    return guests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Everything that is counted for one ProxmoxHost, once: what is said of it, and every explanation of it, come from here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from proxmox_offerings.capacity.disks import DiskUse, Shelf, disks_for, shelves_of
+from proxmox_offerings.capacity.disks import Disks, DiskUse, Shelf, disks_for, shelves_of
 from proxmox_offerings.capacity.failover import Housing, housing_of
 from proxmox_offerings.capacity.fit import Fit, fit_of
 from proxmox_offerings.capacity.rooms import Rooms, rooms_of
@@ -14,13 +14,14 @@ from proxmox_offerings.resources import OfferingSpec, ProxmoxHost, Tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """Nodes, storages and tiers under the host's terms; `fits` in the order of `tiers`."""
+    """Nodes, storages and tiers under the host's terms; `disks` for each use that a tier has, `fits` in the order of `tiers`."""
 
     host: ProxmoxHost
     snapshot: Snapshot
     rooms: Rooms
     housing: Housing
     shelves: tuple[Shelf, ...]
+    disks: Mapping[DiskUse, Disks]
     tiers: tuple[Tier, ...]
     fits: tuple[Fit, ...]
 
@@ -38,6 +39,7 @@ def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingS
         rooms=rooms,
         housing=housing,
         shelves=shelves,
+        disks=disks,
         tiers=tiers,
         fits=tuple(fit_of(tier, rooms=rooms, housing=housing, disks=disks[DiskUse.of(tier)]) for tier in tiers),
     )

@@ -73,9 +73,9 @@ def counts_of(stocks: Iterable[Stock]) -> OfferingCounts:
 def _node(room: Room) -> NodeStatus:
     node = room.node
     return NodeStatus(
-        name=clean(node.name),
+        name=node.name,
         status=node.state.value,
-        cpu_model=clean(node.cpu_model) if node.cpu_model else None,
+        cpu_model=node.cpu_model or None,
         sockets=node.sockets,
         cores=node.cores,
         threads=node.threads,

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
+from proxmox_offerings.capacity.disks import Disks, DiskUse
 from proxmox_offerings.capacity.fit import Fit
 from proxmox_offerings.catalogue.count import Count, count
 from proxmox_offerings.catalogue.hardware import gpu_of, processor_of
@@ -10,7 +12,6 @@ from proxmox_offerings.catalogue.messages import message_of
 from proxmox_offerings.catalogue.observed import observed_of
 from proxmox_offerings.catalogue.stock import stock_of
 from proxmox_offerings.catalogue.systems import systems_of
-from proxmox_offerings.catalogue.text import clean
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.resources import (
     GROUP,
@@ -19,6 +20,7 @@ from proxmox_offerings.resources import (
     OfferingSpec,
     OfferingStatus,
     OfferingStorage,
+    Processor,
     ProductType,
     ProxmoxHost,
     ProxmoxHostStatus,
@@ -66,8 +68,23 @@ def plan(
 def plan_of(counted: Count, *, past: Mapping[str, Stock]) -> Plan:
     """The same, of what was counted."""
     host, snapshot = counted.host, counted.snapshot
+    # Most tiers can be carried by the same nodes.
+    processor = cache(lambda carriers: processor_of([snapshot.nodes[name] for name in carriers]))
+    storage = cache(lambda carriers, use: _storage(carriers, counted.disks[use]))
     offerings = tuple(
-        _planned(host, tier, fit=fit, snapshot=snapshot, past=past.get(offering_name(host, tier)))
+        _offering(
+            host,
+            tier,
+            _stated(
+                host,
+                tier,
+                fit=fit,
+                snapshot=snapshot,
+                past=past.get(offering_name(host, tier)),
+                processor=processor(fit.carriers),
+                storage=storage(fit.carriers, DiskUse.of(tier)),
+            ),
+        )
         for tier, fit in zip(counted.tiers, counted.fits, strict=True)
     )
     stocks = [offering.statement.stock for offering in offerings]
@@ -90,25 +107,33 @@ def offering_name(host: ProxmoxHost, tier: Tier) -> str:
     return f"{host.metadata.name}-{tier.name}"
 
 
-def _planned(host: ProxmoxHost, tier: Tier, *, fit: Fit, snapshot: Snapshot, past: Stock | None) -> PlannedOffering:
+def _stated(
+    host: ProxmoxHost,
+    tier: Tier,
+    *,
+    fit: Fit,
+    snapshot: Snapshot,
+    past: Stock | None,
+    processor: Processor | None,
+    storage: OfferingStorage | None,
+) -> OfferingStatus:
     said = stock_of(fit.available, policy=host.spec.stock, past=past)
-    carriers = [snapshot.nodes[name] for name in fit.carriers]
-    statement = OfferingStatus(
+    return OfferingStatus(
         stock=said.stock,
         available=said.available,
         limiting_resource=fit.limiting,
         message=message_of(fit, said, policy=host.spec.stock),
         nodes=tuple(
             OfferingNode(
-                name=clean(node.name),
+                name=node.name,
                 available=node.available if said.available else 0,
                 limiting_resource=node.limiting,
             )
             for node in fit.nodes
         ),
-        processor=processor_of(carriers),
-        gpu=gpu_of(tier, carriers),
-        storage=_storage(fit),
+        processor=processor,
+        gpu=gpu_of(tier, [snapshot.nodes[name] for name in fit.carriers]) if tier.gpu else None,
+        storage=storage,
         operating_systems=systems_of(
             tier,
             templates=snapshot.templates,
@@ -116,16 +141,15 @@ def _planned(host: ProxmoxHost, tier: Tier, *, fit: Fit, snapshot: Snapshot, pas
             carriers=fit.carriers,
         ),
     )
-    return _offering(host, tier, statement)
 
 
-def _storage(fit: Fit) -> OfferingStorage | None:
-    backings = sorted({backing for name in fit.carriers for backing in fit.disks.reach.get(name, ())})
+def _storage(carriers: tuple[str, ...], disks: Disks) -> OfferingStorage | None:
+    backings = {backing for name in carriers for backing in disks.reach.get(name, ())}
     if not backings:
         return None
-    names = {clean(name) for backing in backings for name in fit.disks.names[backing]}
-    classes = {StorageClass(word) for backing in backings for word in fit.disks.classes[backing]}
-    return OfferingStorage(classes=tuple(sorted(classes)), names=tuple(sorted(names)))
+    names = {name for backing in backings for name in disks.names[backing]}
+    classes = {word for backing in backings for word in disks.classes[backing]}
+    return OfferingStorage(classes=tuple(map(StorageClass, sorted(classes))), names=tuple(sorted(names)))
 
 
 def _offering(host: ProxmoxHost, tier: Tier, statement: OfferingStatus) -> PlannedOffering:

@@ -78,18 +78,27 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
     require_rights(slow.permissions)
     if not fast.resources.nodes:
         raise CallFailed("the cluster lists no node, not even the one that answered")
-    guests: list[GuestRow] = []
+    # One look at each of thousands of rows.
     guests_of: dict[str, list[GuestRow]] = defaultdict(list)
     last_known = {}
+    maybe_templates: list[GuestRow] = []
+    configured: list[GuestRow] = []
+    unread: set[str] = set()
     for guest in fast.resources.guests:
+        if configs.get(guest.vmid) is None:
+            unread.add(guest.node)
+        else:
+            configured.append(guest)
         if guest.template:
+            maybe_templates.append(guest)
             continue
+        if guest.maxmem is None:
+            maybe_templates.append(guest)
         if guest.maxmem is None or guest.maxcpu is None:
             if _was_template(guest, configs=configs, remembered=remembered):
                 continue
             if guest.vmid in remembered.sizes:
                 last_known[guest.vmid] = remembered.sizes[guest.vmid]
-        guests.append(guest)
         guests_of[guest.node].append(guest)
     nodes = nodes_of(fast=fast, slow=slow, configs=configs, guests_of=guests_of)
     places = places_of(
@@ -104,13 +113,13 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
         cluster_name=fast.cluster.name,
         endpoint=fast.endpoint,
         nodes=nodes,
-        guests=tuple(guests),
+        guests=dict(guests_of),
         configs=configs,
         last_known=last_known,
         card_needs=card_needs_of(nodes=nodes, slow=slow, configs=configs, guests_of=guests_of, remembered=remembered),
         storages=places,
-        provisioned=provisioned_of(rows=fast.resources.guests, configs=configs, places=places),
-        templates=templates_of(fast=fast, slow=slow, configs=configs, remembered=remembered, places=places),
+        provisioned=provisioned_of(configured, unread=unread, configs=configs, places=places),
+        templates=templates_of(maybe_templates, slow=slow, configs=configs, remembered=remembered, places=places),
         missing_privileges=lesser_gaps(slow.permissions, slow.version),
         ha_targets=fast.manager.targets,
     )

@@ -20,6 +20,8 @@ CLASSES = ("03", "12")
 
 def cards_of(devices: Sequence[PciDevice]) -> tuple[Card, ...]:
     """The cards among a node's PCI functions, in the order of their slots, none taken yet."""
+    if not any(map(_is_card, devices)):
+        return ()
     virtual = virtual_functions(devices)
     carriers = {device.physical_function for device in devices if device.physical_function}
     slots: dict[str, list[PciDevice]] = defaultdict(list)

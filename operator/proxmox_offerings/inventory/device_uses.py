@@ -98,6 +98,8 @@ def uses_of(guests: Mapping[int, Collection[GuestConfig]], *, node: str, mapping
         return frozenset().union(*own)
 
     for vmid, configs in guests.items():
+        if not any(config.hostpci for config in configs):
+            continue
         whole: Counter[str] = Counter()
         counts: list[Counter[tuple[frozenset[str], str]]] = []
         for config in configs:

@@ -19,12 +19,11 @@ NOT_RUNNING = frozenset({"stopped", "unknown"})
 
 def counted_functions(devices: Sequence[PciDevice]) -> tuple[PciDevice, ...]:
     """The functions whose mediated devices can be counted, once they are asked."""
+    handing_out = [one for one in devices if _hands_out(one) and not one.nvidia]
+    if not handing_out:
+        return ()
     virtual, listed = virtual_functions(devices), Counter(one.address for one in devices)
-    return tuple(
-        one
-        for one in devices
-        if _hands_out(one) and not one.nvidia and one.address not in virtual and listed[one.address] == 1
-    )
+    return tuple(one for one in handing_out if one.address not in virtual and listed[one.address] == 1)
 
 
 def uncounted_cards(devices: Sequence[PciDevice]) -> tuple[Card, ...]:

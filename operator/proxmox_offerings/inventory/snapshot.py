@@ -4,7 +4,7 @@ A Snapshot holds facts only; what they are worth under a ProxmoxHost's terms is 
 is never the same as "none" or "zero".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -126,7 +126,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A whole cluster at one moment. `nodes` by name; `guests` without templates, each on the node that lists it.
+    """A whole cluster at one moment. `nodes` by name; `guests` without templates, by the name of the node that lists them.
 
     `configs` holds the configurations that were asked for: vmid -> configuration, or None where it could not be read.
     `last_known` are the rows of guests now without a size, as they were when last seen. `provisioned`: bytes configured on each backing,
@@ -140,7 +140,7 @@ class Snapshot:
     cluster_name: str | None
     endpoint: str
     nodes: Mapping[str, Node]
-    guests: tuple[GuestRow, ...]
+    guests: Mapping[str, Sequence[GuestRow]]
     configs: Mapping[int, tuple[GuestConfig, ...] | None]
     last_known: Mapping[int, GuestRow]
     storages: tuple[StoragePlace, ...]

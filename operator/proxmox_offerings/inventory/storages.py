@@ -1,7 +1,7 @@
 """Storages as seen: one place for each storage id on each node, with the bytes behind it, and how much of them is free."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from proxmox_offerings.inventory.backings import (
     NETWORK_PLUGINS,
@@ -60,11 +60,12 @@ def places_of(
 
 
 def provisioned_of(
-    *, rows: Sequence[GuestRow], configs: Configs, places: Iterable[StoragePlace]
+    rows: Iterable[GuestRow], *, unread: Collection[str], configs: Configs, places: Iterable[StoragePlace]
 ) -> dict[str, int | None]:
-    """Bytes configured on each backing by all guests, templates included; None where a guest whose configuration is unread may have more.
+    """Bytes configured on each backing by the guests, templates included, whose configurations were read; None where one that was not may
+    have more.
 
-    Such a guest may have volumes on any shared storage, and on the local ones of its own node.
+    `unread` are the nodes of such guests, which may have volumes on any shared storage and on the local ones of their own node.
     """
     backings: dict[Place, str] = {}
     shared: dict[str, str] = {}
@@ -76,12 +77,10 @@ def provisioned_of(
         else:
             local_of[place.node].add(place.backing)
     total = dict.fromkeys(backings.values(), 0)
-    known = {vmid: read for vmid, read in configs.items() if read is not None}
-    unread = {row.node for row in rows if row.vmid not in known}
-    for row in [row for row in rows if row.vmid in known]:
+    for row in rows:
         # Current and pending may both name a volume; the larger size is the one that it has, or will have.
         sizes: dict[str, int] = {}
-        for config in known[row.vmid]:
+        for config in configs[row.vmid] or ():
             for volid, size in (config.volume_sizes or {}).items():
                 sizes[volid] = max(size or 0, sizes.get(volid, 0))
         for volid, size in sizes.items():

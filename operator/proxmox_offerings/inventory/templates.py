@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from operator import attrgetter
 
-from proxmox_offerings.inventory.gathered import Configs, Fast, Remembered, Slow
+from proxmox_offerings.inventory.gathered import Configs, Remembered, Slow
 from proxmox_offerings.inventory.snapshot import StoragePlace, Template
 from proxmox_offerings.proxmox.answers import GuestRow
 
@@ -14,9 +14,14 @@ KIND_OF_CONTENT = {"vztmpl": "lxc", "import": "qemu"}
 
 
 def templates_of(
-    *, fast: Fast, slow: Slow, configs: Configs, remembered: Remembered, places: Iterable[StoragePlace]
+    rows: Iterable[GuestRow],
+    *,
+    slow: Slow,
+    configs: Configs,
+    remembered: Remembered,
+    places: Iterable[StoragePlace],
 ) -> tuple[Template, ...]:
-    """All templates, those of guests by vmid first, then files by volume id."""
+    """All templates, those of guests by vmid first, then files by volume id. `rows`: guests that are templates, or lost their marks."""
     reach: dict[str, set[str]] = defaultdict(set)
     shared: set[str] = set()
     for place in places:
@@ -25,8 +30,7 @@ def templates_of(
             if place.shared:
                 shared.add(place.storage)
     found = []
-    may_be = [guest for guest in fast.resources.guests if guest.template or guest.maxmem is None]
-    for guest in sorted(may_be, key=attrgetter("vmid")):
+    for guest in sorted(rows, key=attrgetter("vmid")):
         # Only a row that lost its marks speaks for what was seen before: a number may have been given to another guest since.
         seen = remembered.sizes.get(guest.vmid) if guest.maxmem is None and not guest.template else guest
         if seen is not None and seen.template:

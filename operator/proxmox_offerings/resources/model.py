@@ -9,10 +9,10 @@ default.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from proxmox_offerings.resources.errors import InvalidResource
 from proxmox_offerings.resources.rules import Rule, refuse_broken
@@ -46,11 +46,16 @@ class Model(BaseModel):
         """JSON types under wire names in the order of definition; what is None is left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    @model_validator(mode="after")
-    def _keeps_the_rules(self) -> Self:
-        if self.RULES:
-            refuse_broken(self.RULES, self)
-        return self
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Not a model_validator: thousands of parts without rules are made in each plan, and would all be asked for theirs.
+        schema = handler(source)
+        return core_schema.no_info_after_validator_function(cls._checked, schema) if cls.RULES else schema
+
+    @classmethod
+    def _checked(cls, made: Self) -> Self:
+        refuse_broken(cls.RULES, made)
+        return made
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

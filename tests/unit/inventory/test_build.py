@@ -152,13 +152,13 @@ class TestTemplates:
         after = before.but(guests=(unknown(9000, "pve1"),))
         assert self.found(after) == {}
         assert self.found(after, remembered=before.remembered()) == {"deb12": {"pve1"}}
-        assert after.snapshot(remembered=before.remembered()).guests == ()
+        assert after.snapshot(remembered=before.remembered()).guests == {}
 
     def test_number_given_to_another_guest_is_no_template_any_more(self) -> None:
         before = cluster(guests=[guest(9000, name="deb12", template=True)])
         after = before.but(guests=(guest(9000, name="web"),))
         assert self.found(after, remembered=before.remembered()) == {}
-        assert len(after.snapshot(remembered=before.remembered()).guests) == 1
+        assert len(after.snapshot(remembered=before.remembered()).guests["pve1"]) == 1
 
     def test_files_are_offered_where_they_lie(self) -> None:
         volid = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
