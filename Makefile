@@ -20,17 +20,19 @@ demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watc
 	@KEEP="$(KEEP)" $(BIN)/python -m tools.demo
 
 .PHONY: test
-test: controlplane ## Run all tests (ARGS="..." for pytest)
+test: controlplane helm ## Run all tests (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 .PHONY: lint
-lint: venv ## Check style, types, import rules, generated files and lock files
+lint: venv helm ## Check style, types, import rules, generated files and lock files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --package tools --package benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m proxmox_offerings.resources.crd crds --check
+	$(BIN)/python -m tools.chart.generate --check
+	$(BIN)/python -m tools.chart.manifests --check
 	$(BIN)/python -m tools.locks
 	$(BIN)/python -m tools.strays
 
@@ -44,15 +46,20 @@ bench: controlplane ## Measure speed and size against floors measured in the sam
 	$(BIN)/python -m benchmarks
 
 .PHONY: crds
-crds: venv ## Generate crds/ from the models
+crds: chart ## Generate crds/ from the models, and what follows from it in the chart and manifests/
+
+.PHONY: chart
+chart: venv helm ## Generate what the chart has from elsewhere (crds/, schema, README), and manifests/ from the chart
 	$(BIN)/python -m proxmox_offerings.resources.crd crds
+	$(BIN)/python -m tools.chart.generate
+	$(BIN)/python -m tools.chart.manifests
 
 .PHONY: lock
 lock: venv ## Refresh the lock files after a change of dependencies (UPGRADE=--upgrade for newer versions)
 	$(UV_COMPILE) $(UPGRADE) pyproject.toml -o requirements/run.txt
 	$(UV_COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(UV_COMPILE) $(UPGRADE) --group build -c requirements/dev.txt -o requirements/build.txt
-	$(UV_COMPILE) $(UPGRADE) tools/kube/go-toolchain.in -o tools/kube/go-toolchain.txt
+	$(UV_COMPILE) $(UPGRADE) tools/go-toolchain.in -o tools/go-toolchain.txt
 
 .PHONY: reviewable
 reviewable: lint test demo ## All that CI checks
@@ -70,6 +77,10 @@ venv: ## Make .venv, or bring it in step with the lock file
 .PHONY: controlplane
 controlplane: venv ## Build the Kubernetes control plane for tests and demo (minutes the first time, then cached)
 	@$(BIN)/python -m tools.kube.build >/dev/null
+
+.PHONY: helm
+helm: venv ## Build Helm for chart and tests (minutes the first time, then cached)
+	@$(BIN)/python -m tools.helm.build >/dev/null
 
 .PHONY: clean
 clean: ## Remove .venv and caches of this checkout

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from support.controlplane import ROOT, Cluster, build, shared_control_plane
+from support.helm import build as helm_build
 
 RECORDINGS = ROOT.parent / "shared" / "pve-recordings"
-MARKED_BY_FIXTURE = {"control_plane": "controlplane", "recordings": "recordings"}
+MARKED_BY_FIXTURE = {"control_plane": "controlplane", "helm": "helm", "recordings": "recordings"}
+BUILT_FIRST = {"controlplane": build.tools, "helm": helm_build.tools}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,8 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the control plane's binaries before the first test: that takes minutes, and tests have a time limit."""
-    if session.config.option.collectonly or not any(item.get_closest_marker("controlplane") for item in session.items):
+    """Build the programs that are asked for before the first test: that takes minutes, and tests have a time limit."""
+    wanted = [
+        tools for marker, tools in BUILT_FIRST.items() if any(i.get_closest_marker(marker) for i in session.items)
+    ]
+    if session.config.option.collectonly:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
 
@@ -31,9 +36,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             print(line, file=sys.__stderr__, flush=True)
 
     try:
-        build.tools(show)
+        for tools in wanted:
+            tools(show)
     except build.BuildError as problem:
-        pytest.exit(f"no control plane for the tests: {problem}", returncode=1)
+        pytest.exit(f"the tests cannot run: {problem}", returncode=1)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements/run.txt", "requirements/build.txt", "requirements/dev.txt", "tools/kube/go-toolchain.txt")
+LOCKS = ("requirements/run.txt", "requirements/build.txt", "requirements/dev.txt", "tools/go-toolchain.txt")
 RUN, BUILD, DEV, GO = (ROOT / path for path in LOCKS)
 REMEDY = "run `make lock` and commit the result"
 
@@ -20,7 +20,7 @@ def problems() -> list[str]:
     needed_to_run = project["project"]["dependencies"]
     needed_to_build = project["build-system"]["requires"]
     needed_to_work = [line for line in project["dependency-groups"]["dev"] if isinstance(line, str)]
-    go = (ROOT / "tools/kube/go-toolchain.in").read_text(encoding="utf-8").splitlines()
+    go = (ROOT / "tools/go-toolchain.in").read_text(encoding="utf-8").splitlines()
     run, build, dev = pins(RUN), pins(BUILD), pins(DEV)
     found = [
         *unmet(needed_to_run, run, RUN),

@@ -40,7 +40,9 @@ from tools.kube.certificates import Authority, new_private_key
 
 START_SECONDS = 90
 KUBECTL_SECONDS = 60
-CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller"
+CONTROLLERS = (
+    "clusterrole-aggregation-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller"
+)
 ETCD = "unix://etcd.sock:0"
 ETCD_PEER = "unix://peer.sock:0"
 DESCRIPTION = "cluster.json"

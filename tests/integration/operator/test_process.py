@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from integration.operator.conftest import Start
 from integration.operator.harness import Clusters, Kube, Process, eventually
@@ -17,7 +16,7 @@ from integration.operator.test_publishing import selling
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
-from support.controlplane import ROOT, Cluster
+from support.controlplane import Cluster
 
 
 @pytest.fixture
@@ -36,27 +35,6 @@ def test_the_manifests_grant_what_is_needed(kube: Kube, clusters: Clusters, acco
     eventually(lambda: "storageClass" not in kube.offering("fra1-small")["spec"])
     kube.host("fra1", tiers=[])
     eventually(lambda: "fra1-small" not in kube.offerings())
-
-
-def test_the_manifests_are_accepted_as_a_whole(control_plane: Cluster) -> None:
-    rendered = control_plane.kubectl_run("kustomize", ROOT / "manifests").stdout
-    kinds = {document["kind"] for document in yaml.safe_load_all(rendered)}
-    assert kinds == {
-        "Namespace",
-        "ServiceAccount",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "Role",
-        "RoleBinding",
-        "Deployment",
-    }
-    for document in yaml.safe_load_all(rendered):
-        if document["kind"] in ("Deployment", "ClusterRole", "Role"):
-            document["metadata"].pop("namespace", None)
-            # Only the namespace of the deployed operator is not there.
-            control_plane.kubectl_run(
-                "apply", "--dry-run=server", "--validate=strict", "-n", "default", "-f", "-", input=json.dumps(document)
-            )
 
 
 def test_from_a_simulated_cluster_to_offerings_and_a_clean_end(kube: Kube, process: Process) -> None:

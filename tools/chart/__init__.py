@@ -1,0 +1,1 @@
+"""The chart in helm/proxmox-offerings: what is generated for it, and from it."""
