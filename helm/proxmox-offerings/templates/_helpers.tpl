@@ -74,6 +74,10 @@ annotations:
 - apiGroups: [proxmox-offerings.io]
   resources: [offerings]
   verbs: [get, list, watch, create, patch, delete]
+# What kubectl describe shows of the past. Never read, changed or deleted.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
 # The one Secret that a ProxmoxHost names, in its own namespace: by name, so neither list nor watch.
 - apiGroups: [""]
   resources: [secrets]
