@@ -13,7 +13,7 @@ UV_COMPILE := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --universal --pyth
 
 .PHONY: help
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: demo
 demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watch Offerings follow (KEEP=1 stays up)
@@ -22,6 +22,10 @@ demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watc
 .PHONY: test
 test: controlplane helm ## Run all tests (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
+
+.PHONY: test-long
+test-long: controlplane ## Run the tests that take minutes (ARGS="..." for pytest)
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 -m long $(ARGS)
 
 .PHONY: lint
 lint: venv helm ## Check style, types, import rules, generated files and lock files

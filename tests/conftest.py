@@ -1,13 +1,12 @@
 """Fixtures for tests against a real API server and against recordings of real Proxmox servers."""
 
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.controlplane import ROOT, Cluster, build, shared_control_plane
+from support.controlplane import ROOT, Cluster, build, own_namespace, shared_control_plane
 from support.helm import build as helm_build
 
 RECORDINGS = ROOT.parent / "shared" / "pve-recordings"
@@ -53,10 +52,8 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> I
 @pytest.fixture
 def namespace(control_plane: Cluster) -> Iterator[str]:
     """The name of a fresh namespace, which goes away after the test without anybody waiting for it."""
-    name = f"test-{secrets.token_hex(5)}"
-    control_plane.api("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    yield name
-    control_plane.api("DELETE", f"/api/v1/namespaces/{name}")
+    with own_namespace(control_plane) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

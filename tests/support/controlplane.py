@@ -8,6 +8,7 @@ a worker that ends in any way, and when none is left the process ends the contro
 import contextlib
 import fcntl
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from tools.kube.controlplane import START_SECONDS, Cluster
 ROOT = Path(__file__).resolve().parents[2]
 CRDS = ROOT / "crds"
 
-__all__ = ["ROOT", "Cluster", "build", "shared_control_plane"]
+__all__ = ["ROOT", "Cluster", "build", "own_namespace", "shared_control_plane"]
 
 USERS = "users.lock"
 SERVER = "server"
@@ -38,6 +39,15 @@ def shared_control_plane(run: Path, *, crds: Path = CRDS) -> Iterator[Cluster]:
             users, directory = found or _start(run, crds)
             held.enter_context(users)
         yield Cluster.at(directory)
+
+
+@contextlib.contextmanager
+def own_namespace(cluster: Cluster) -> Iterator[str]:
+    """The name of a fresh namespace, which goes away after the block without anybody waiting for it."""
+    name = f"test-{secrets.token_hex(5)}"
+    cluster.api("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    cluster.api("DELETE", f"/api/v1/namespaces/{name}")
 
 
 def _join(run: Path) -> tuple[TextIO, Path] | None:

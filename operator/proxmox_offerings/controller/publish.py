@@ -158,7 +158,7 @@ class Publisher:
         """Write `status` unless it is there already. `instead_of`: what was said before all that is done now to this Offering."""
         before = statements.read_status(there.status)
         own = tuple(c for c in before.conditions if c.type == "Ready") if before is not None else ()
-        whole = status.model_copy(
+        whole = statements.remembering(status, before=before).model_copy(
             update={
                 "observed_generation": there.generation,
                 "conditions": conditions.settle(

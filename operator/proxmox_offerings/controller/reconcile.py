@@ -33,6 +33,7 @@ from proxmox_offerings.resources import (
     OfferingSpec,
     ProxmoxHost,
     ProxmoxHostStatus,
+    Stock,
 )
 
 log = structlog.get_logger(__name__)
@@ -161,7 +162,7 @@ class Reconciler:
             snapshot = session.believable(host.spec, now=self._now())
             if snapshot is None:
                 return None
-            sight = Sight(snapshot=snapshot, plan=await self._plan(resource, host, session, snapshot))
+            sight = Sight(snapshot=snapshot, plan=await self._plan(resource, host, snapshot))
         except ObservationError as error:
             session.fail(Problem.of(error), host.spec)
         except KubeError:
@@ -175,16 +176,14 @@ class Reconciler:
             return sight
         return None
 
-    async def _plan(self, resource: LiveObject, host: ProxmoxHost, session: Session, snapshot: Snapshot) -> Plan:
+    async def _plan(self, resource: LiveObject, host: ProxmoxHost, snapshot: Snapshot) -> Plan:
         there = self._live.offerings_of(resource)
-        said = {name: status for name, live in there.items() if (status := statements.read_status(live.status))}
-        # An Unknown in between does not make forget that it was sold out before.
-        session.stocks.update({name: status.stock for name, status in said.items() if statements.is_known(status)})
+        said = {name: statements.read_status(live.status) for name, live in there.items()}
         return await planned(
             self._make_plan,
             host=host,
             snapshot=snapshot,
-            past={name: stock for name, stock in session.stocks.items() if name in there},
+            past={name: Stock.OUT_OF_STOCK for name, status in said.items() if statements.was_sold_out(status)},
             existing=[spec for live in there.values() if (spec := _read_spec(live)) is not None],
         )
 

@@ -17,7 +17,7 @@ from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.kube.objects import Ref
 from proxmox_offerings.proxmox.errors import ObservationError
 from proxmox_offerings.proxmox.token import Token
-from proxmox_offerings.resources import ProxmoxHostSpec, Stock
+from proxmox_offerings.resources import ProxmoxHostSpec
 
 
 class Observer(Protocol):
@@ -46,8 +46,7 @@ Observed = Callable[[str, float], None]
 class Session:
     """The observation of one ProxmoxHost. Not to be used by two at a time.
 
-    `stocks` is what was last known of each Offering's stock; `marks` and `marked_at` when the last freshness mark of each Offering and of the host
-    was set.
+    `marks` and `marked_at` are when the last freshness mark of each Offering and of the host was set.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class Session:
         self.ref = ref
         self.snapshot: Snapshot | None = None
         self.problem: Problem | None = None
-        self.stocks: dict[str, Stock] = {}
         self.marks: dict[str, datetime] = {}
         self.marked_at: datetime | None = None
         self._open_observer = open_observer

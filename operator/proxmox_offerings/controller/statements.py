@@ -74,6 +74,19 @@ def says_the_same(one: OfferingStatus, other: OfferingStatus) -> bool:
     return _content(one) == _content(other)
 
 
+def was_sold_out(status: OfferingStatus | None) -> bool:
+    """Whether it was sold out when its stock was known last."""
+    return status is not None and (
+        status.stock is Stock.OUT_OF_STOCK or (not is_known(status) and bool(status.sold_out))
+    )
+
+
+def remembering(status: OfferingStatus, *, before: OfferingStatus | None) -> OfferingStatus:
+    """`status` as it is written in the place of `before`: an Unknown does not forget that the tier was sold out, whoever reads it next."""
+    sold_out = True if not is_known(status) and was_sold_out(before) else None
+    return status.model_copy(update={"sold_out": sold_out})
+
+
 def was_expired(status: OfferingStatus | None) -> bool:
     """Whether it is what `expired` left."""
     return status is not None and not is_known(status) and status.message == EXPIRED
@@ -124,7 +137,13 @@ def must_renew(
 
 def _content(status: OfferingStatus) -> OfferingStatus:
     return status.model_copy(
-        update={"observed_at": None, "valid_until": None, "observed_generation": None, "conditions": ()}
+        update={
+            "observed_at": None,
+            "valid_until": None,
+            "observed_generation": None,
+            "sold_out": None,
+            "conditions": (),
+        }
     )
 
 

@@ -84,6 +84,7 @@ class Streams:
         self._relisted = relisted
         self._patience = patience
         self._calls: dict[str, Call] = {}
+        self._session: aiohttp.ClientSession | None = None
 
     def session(self) -> kopf.AiohttpSession:
         """A new session, which kopf closes, and where it leads."""
@@ -96,13 +97,13 @@ class Streams:
             certificate_path=configuration.cert_file,
             private_key_path=configuration.key_file,
         )
-        session = aiohttp.ClientSession(
+        self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=tls.as_ssl_context()),
             middlewares=(self,),
             proxy=configuration.proxy,
             trust_env=False,
         )
-        return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
+        return kopf.AiohttpSession(server=configuration.host, aiohttp_session=self._session)
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -142,6 +143,9 @@ class Streams:
         authorization = await self._client.authorization()
         if authorization is not None:
             request.headers["Authorization"] = authorization
+        if self._session is not None and self._session.closed:
+            # kopf ends, and left some of its calls behind: aiohttp would fail an assertion, and kopf would end with that.
+            raise asyncio.CancelledError
         response = await handler(request)
         if is_watch and response.status < 400:
             return response

@@ -148,6 +148,10 @@ class OfferingStatus(Model):
     """How many units fit at the same time, if only this tier were sold. Absent when stock is Unknown."""
     limiting_resource: LimitingResource | None = None
     """What keeps `available` from being larger."""
+    sold_out: Bool | None = None
+    """While stock is Unknown: true if it was sold out before, so that units are offered again only from the ProxmoxHost's
+    `stock.restockThreshold` up.
+    """
     observed_at: Time | None = None
     """When Proxmox was read."""
     valid_until: Time | None = None

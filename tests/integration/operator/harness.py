@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -101,6 +101,10 @@ class FakeObserver:
         self._clusters.open[self._endpoint] -= 1
 
 
+Connect = Callable[..., Awaitable[KubeClient]]
+"""KubeClient.connect"""
+
+
 class OperatorThread:
     """A running operator. `stop` ends it in good order and gives its exit code."""
 
@@ -112,8 +116,10 @@ class OperatorThread:
         clusters: Clusters,
         guard: Callable[[], None] = lambda: None,
         patience: Patience = DEFAULT_PATIENCE,
+        connect: Connect = KubeClient.connect,
     ) -> None:
         self._kubeconfig = kubeconfig
+        self._connect = connect
         self._guard = guard
         self._patience = patience
         self._clusters = clusters
@@ -131,10 +137,14 @@ class OperatorThread:
         return self
 
     def stop(self) -> int:
-        if not self._exit.done():
-            self._loop.call_soon_threadsafe(self._stop.set)
+        self.stop_soon()
         self._thread.join(PATIENCE)
         return self._exit.result(0)
+
+    def stop_soon(self) -> None:
+        """Have it end, without waiting for that."""
+        if not self._exit.done():
+            self._loop.call_soon_threadsafe(self._stop.set)
 
     def news(self, endpoint: str) -> None:
         """As if the slow loop had something new."""
@@ -154,7 +164,12 @@ class OperatorThread:
 
     def settle(self) -> None:
         """Wait until no work is in hand."""
-        eventually(lambda: not len(self.operator.queue) and not self.operator.queue.active)
+        eventually(lambda: self.idle)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no work is in hand."""
+        return not len(self.operator.queue) and not self.operator.queue.active
 
     def _run(self) -> None:
         try:
@@ -165,7 +180,7 @@ class OperatorThread:
                 self._started.set_exception(error)
 
     async def _main(self) -> int:
-        client = await KubeClient.connect(
+        client = await self._connect(
             kubeconfig=str(self._kubeconfig), counted=self._metrics.kube_call, guard=self._guard
         )
         operator = Operator(

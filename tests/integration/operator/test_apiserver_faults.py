@@ -207,3 +207,14 @@ def test_everything_is_refused_and_allowed_again(
         eventually(lambda: operator.operator.not_ready)
     eventually(lambda: sells(kube, "small", "big", "bigger"))
     eventually(lambda: operator.operator.not_ready is None)
+
+
+def test_it_ends_in_good_order_while_it_still_asks_what_there_is(
+    kube: Kube, clusters: Clusters, start: Start, proxy: FaultProxy, by_proxy: Path
+) -> None:
+    """A pod that is stopped while it starts is no crash: kopf leaves calls behind, whose session is closed."""
+    proxy.add(stall(), path="/apis/proxmox-offerings.io/v1alpha1")
+    proxy.add(stall(), path="/api")
+    operator = start(by_proxy, patience=QUICK)
+    eventually(lambda: any(call.path == "/apis/proxmox-offerings.io/v1alpha1" for call in proxy.calls()))
+    assert operator.stop() == 0

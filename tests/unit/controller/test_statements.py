@@ -152,3 +152,16 @@ def test_times_and_conditions_are_no_content() -> None:
     later = statements.observed(SOLD, at=NOON + timedelta(minutes=1), validity=VALIDITY)
     assert statements.says_the_same(SAID, later)
     assert not statements.says_the_same(SAID, later.model_copy(update={"available": 16}))
+
+
+def test_no_unknown_in_between_makes_forget_that_it_was_sold_out() -> None:
+    """Whoever reads the last of them, after a restart or as another leader, must not offer below the restock threshold."""
+    sold_out = OfferingStatus(stock=Stock.OUT_OF_STOCK, available=0)
+    status: OfferingStatus = sold_out
+    for unknown in (statements.unknown(statements.TERMS_CHANGED), statements.expired(sold_out)) * 2:
+        status = statements.remembering(unknown, before=status)
+        assert (status.stock, status.sold_out, statements.was_sold_out(status)) == (Stock.UNKNOWN, True, True)
+    in_stock = statements.remembering(OfferingStatus(stock=Stock.IN_STOCK, available=3), before=status)
+    assert (in_stock.sold_out, statements.was_sold_out(in_stock)) == (None, False)
+    unknown = statements.remembering(statements.unknown(""), before=in_stock)
+    assert (unknown.sold_out, statements.was_sold_out(unknown)) == (None, False)
