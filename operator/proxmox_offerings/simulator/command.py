@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True)
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A YAML file that describes the cluster.")
 @click.option(
-    "--preset", "preset_name", help="A cluster that is built in: demo (the default), standalone, vgpu or mixed32."
+    "--preset",
+    "preset_name",
+    help="A cluster that is built in: demo (the default), standalone, ceph3, gpu, vgpu or mixed32.",
 )
 @click.option("--listen", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(

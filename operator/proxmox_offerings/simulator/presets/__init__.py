@@ -1,4 +1,4 @@
-"""Clusters to begin with: `standalone`, `demo`, `vgpu`, and big ones that are generated."""
+"""Clusters to begin with: small ones, each of a kind that people have, and big ones that are generated."""
 
 import random
 from collections.abc import Callable
@@ -19,6 +19,16 @@ def standalone() -> SimulatorConfig:
 def demo() -> SimulatorConfig:
     """Three nodes, one with two graphics cards; local and shared storage, about 25 guests, templates."""
     return _packaged("demo")
+
+
+def ceph3() -> SimulatorConfig:
+    """Three nodes whose guests lie on their common Ceph pool."""
+    return _packaged("ceph3")
+
+
+def gpu() -> SimulatorConfig:
+    """Four nodes, three of them with graphics cards of two models."""
+    return _packaged("gpu")
 
 
 def vgpu() -> SimulatorConfig:
@@ -101,6 +111,8 @@ def _packaged(name: str) -> SimulatorConfig:
 PRESETS: dict[str, Callable[[], SimulatorConfig]] = {
     "standalone": standalone,
     "demo": demo,
+    "ceph3": ceph3,
+    "gpu": gpu,
     "vgpu": vgpu,
     "mixed32": mixed,
 }
