@@ -67,13 +67,13 @@ annotations:
 {{- define "proxmox-offerings.rules" -}}
 - apiGroups: [proxmox-offerings.io]
   resources: [proxmoxhosts]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [proxmox-offerings.io]
   resources: [proxmoxhosts/status, offerings/status]
   verbs: [patch]
 - apiGroups: [proxmox-offerings.io]
   resources: [offerings]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 # What kubectl describe shows of the past. Never read, changed or deleted.
 - apiGroups: [events.k8s.io]
   resources: [events]

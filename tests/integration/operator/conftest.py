@@ -11,6 +11,7 @@ import yaml
 from integration.operator.harness import Clock, Clusters, Kube, OperatorThread
 from proxmox_offerings.controller.streams import Patience
 from support.controlplane import ROOT, Cluster
+from support.helm import VERSIONS, Helm
 
 ACCOUNT = "system:serviceaccount:proxmox-offerings:proxmox-offerings"
 
@@ -36,6 +37,11 @@ def clusters(clock: Clock) -> Clusters:
 @pytest.fixture
 def kube(control_plane: Cluster, namespace: str) -> Kube:
     return Kube(control_plane, namespace)
+
+
+@pytest.fixture
+def helm(tmp_path: Path) -> Helm:
+    return Helm(VERSIONS[0], tmp_path / "helm")
 
 
 @pytest.fixture

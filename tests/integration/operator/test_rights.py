@@ -1,4 +1,4 @@
-"""The rights that the manifests grant are those that the operator uses: none is missing, none is superfluous.
+"""The rights that the manifests and the chart grant are those that the operator uses: none is missing, none is superfluous.
 
 What it uses is read from the API server's audit log, while the operator does all that it does, as the account that it is deployed with.
 """
@@ -19,6 +19,7 @@ from integration.operator.test_leadership import QUICK, sell, serving
 from integration.operator.test_publishing import BIG, SMALL
 from proxmox_offerings.simulator.simulator import Simulator
 from support.controlplane import ROOT
+from support.helm import Helm
 
 HOME = "proxmox-offerings"
 """The operator's namespace, and the name of its account and of its Lease."""
@@ -43,7 +44,7 @@ class Right(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An operator's account on an API server of its own, with the rights that the manifests grant it for `served` (None: everywhere)."""
+    """An operator's account on an API server of its own, with the rights that are granted it for `served` (None: everywhere)."""
 
     plane: ControlPlane
     home: str
@@ -112,22 +113,18 @@ class Account:
         )
 
 
-def rendered(plane: ControlPlane, home: str, served: str | None) -> list[dict[str, Any]]:
-    """The manifests for an operator in namespace `home`; with `served`, what is granted in the cluster is granted there only."""
+def rendered(plane: ControlPlane, helm: Helm, home: str, served: str | None) -> list[dict[str, Any]]:
+    """What people apply for an operator in namespace `home`: the manifests for the whole cluster, the chart for the namespace `served`."""
+    if served is not None:
+        return helm.template({"watchNamespaces": [served], "crds": {"enabled": False}}, namespace=home, name=HOME)
     documents = []
     for document in yaml.safe_load_all(plane.kubectl_run("kustomize", ROOT / "manifests").stdout):
-        metadata = document["metadata"]
-        if metadata.get("namespace") == HOME:
-            metadata["namespace"] = home
-        for subject in document.get("subjects", ()):
-            subject["namespace"] = home
-        if served is not None and document["kind"] in ("ClusterRole", "ClusterRoleBinding"):
-            document["kind"] = document["kind"].removeprefix("Cluster")
-            metadata |= {"namespace": served, "name": f"{HOME}-served"}
-            if "roleRef" in document:
-                document["roleRef"] |= {"kind": "Role", "name": f"{HOME}-served"}
-        documents.append(document)
-    return [document for document in documents if document["kind"] != "Namespace"]
+        for place in (document["metadata"], *document.get("subjects", ())):
+            if place.get("namespace") == HOME:
+                place["namespace"] = home
+        if document["kind"] not in ("CustomResourceDefinition", "Namespace"):
+            documents.append(document)
+    return documents
 
 
 @pytest.fixture(scope="module")
@@ -140,13 +137,13 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
-def deploy(plane: ControlPlane, tmp_path: Path) -> Callable[..., Account]:
+def deploy(plane: ControlPlane, helm: Helm, tmp_path: Path) -> Callable[..., Account]:
     """Makes an account, in a namespace of its own beside those that it serves."""
 
     def deployed(home: str, *, served: str | None, namespaces: Iterable[str]) -> Account:
         for namespace in (home, *namespaces):
             plane.api("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-        manifests = yaml.safe_dump_all(rendered(plane, home, served))
+        manifests = yaml.safe_dump_all(rendered(plane, helm, home, served))
         plane.kubectl_run("apply", "--server-side", "-f", "-", input=manifests)
         token = plane.kubectl_run("-n", home, "create", "token", HOME).stdout.strip()
         kubeconfig = tmp_path / f"{home}.kubeconfig"
