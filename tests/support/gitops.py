@@ -33,9 +33,12 @@ def argo_health(body: Mapping[str, Any]) -> tuple[str, str]:
 def flux_status(body: Mapping[str, Any]) -> str:
     """What Flux waits by: InProgress, Failed or Current, and Unknown where an expression fails, which it waits on too.
 
-    The order is that of RFC 0009 (fluxcd/pkg, runtime/cel/status_evaluator.go).
+    The order is that of RFC 0009 (fluxcd/pkg, runtime/cel/status_evaluator.go). Without a status, has(status.conditions) is an error in cel-go, which
+    Flux uses, and false in cel-python (both seen).
     """
-    observed = body.get("status", {}).get("observedGeneration")
+    if "status" not in body:
+        return "Unknown"
+    observed = body["status"].get("observedGeneration")
     if observed is not None and observed != body["metadata"]["generation"]:
         return "InProgress"
     expressions = _flux_expressions()[body["apiVersion"], body["kind"]]
