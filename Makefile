@@ -27,6 +27,10 @@ test: controlplane helm ## Run all tests (ARGS="..." for pytest)
 test-long: controlplane ## Run the tests that take minutes (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 -m long $(ARGS)
 
+.PHONY: e2e
+e2e: controlplane helm ## Run tests in real pods: the image, the chart, upgrades, the loss of a replica (ARGS="..." for pytest)
+	@$(BIN)/python -m tools.e2e $(ARGS)
+
 .PHONY: lint
 lint: venv helm ## Check style, types, import rules, generated files and lock files
 	$(BIN)/ruff check .
@@ -66,7 +70,7 @@ lock: venv ## Refresh the lock files after a change of dependencies (UPGRADE=--u
 	$(UV_COMPILE) $(UPGRADE) tools/go-toolchain.in -o tools/go-toolchain.txt
 
 .PHONY: reviewable
-reviewable: lint test demo ## All that CI checks
+reviewable: lint test demo e2e ## All that CI checks
 
 .PHONY: image
 image: venv ## Build the image (TAG=name:tag BASE=image@sha256:... TOOL=docker|podman|buildah ARCHIVE=file ARGS="options")
