@@ -28,7 +28,10 @@ class Finding:
 def settle(
     findings: Iterable[Finding], *, before: Sequence[Condition], generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """The conditions to write: `lastTransitionTime` is kept from `before` where the status is the same."""
+    """The conditions to write: `lastTransitionTime` is kept from `before` where the status is the same.
+
+    One that is still to come is no moment of a change: the clock was set back since.
+    """
     known = {condition.type: condition for condition in before}
     settled = []
     for finding in findings:
@@ -39,7 +42,9 @@ def settle(
                 status=finding.status,
                 reason=finding.reason,
                 message=finding.message,
-                last_transition_time=old.last_transition_time if old and old.status == finding.status else now,
+                last_transition_time=min(old.last_transition_time, now)
+                if old and old.status == finding.status
+                else now,
                 observed_generation=generation,
             )
         )

@@ -105,14 +105,14 @@ class Reconciler:
             return Requeue(after=None)
         except Conflict:
             # Somebody else changed the host while we looked at it. The watch may not tell of it, if that is nothing to act on.
-            return self._next(resource, memory.writing.next(most=LONGEST_WRITE_DELAY))
+            return self._next(resource, memory.session, again=memory.writing.next(most=LONGEST_WRITE_DELAY))
         except KubeError as error:
             self._tell(ref, memory, Problem.publishing(0, str(error)))
-            return self._next(resource, memory.writing.next(most=LONGEST_WRITE_DELAY))
+            return self._next(resource, memory.session, again=memory.writing.next(most=LONGEST_WRITE_DELAY))
         if not all_written:
-            return self._next(resource, memory.writing.next(most=LONGEST_WRITE_DELAY), memory.session.seconds_until_due)
+            return self._next(resource, memory.session, again=memory.writing.next(most=LONGEST_WRITE_DELAY))
         memory.writing.reset()
-        return self._next(resource, memory.session.seconds_until_due)
+        return self._next(resource, memory.session)
 
     async def close(self) -> None:
         """Stop observing."""
@@ -205,7 +205,9 @@ class Reconciler:
         else:
             explicit = self._unobserved(host=host)
             derived = not host.spec.tiers
-            offerings = wanted.unseen(explicit, keep_others=derived, live=there, terms_changed=changed, now=now)
+            offerings = wanted.unseen(
+                explicit, keep_others=derived, live=there, terms_changed=changed, now=now, lapsed=session.lapsed
+            )
         outcome = await self._publisher.offerings(resource, offerings)
         problem = session.problem or _of_writing(outcome)
         counts = counts_of(status.stock for status in outcome.said.values())
@@ -227,8 +229,8 @@ class Reconciler:
         elif problem is not None:
             status = host_status.failed(resource, problem=problem, insecure=insecure, counts=counts, now=now)
         else:
-            # The clock was set while we looked: there is neither a sight to tell of nor a problem. Look again.
-            return True
+            # The clock was set while we looked: there is neither a sight to tell of nor a problem. Look again before long.
+            return False
         await self._publish_host(resource, status, outcome)
         self._tell(resource.ref, memory, problem)
         return outcome.complete
@@ -253,17 +255,26 @@ class Reconciler:
             status = status.model_copy(update={"observed_generation": generation})
         await self._publisher.host(resource, status)
 
-    def _next(self, resource: LiveObject, *seconds: float) -> Requeue:
-        """After the least of `seconds`, or at the moment when a statement of this host ends."""
-        end = self._soonest_end(resource)
-        soonest = min(*seconds, math.inf if end is None else (end - self._now()).total_seconds())
+    def _next(self, resource: LiveObject, session: Session, *, again: float | None = None) -> Requeue:
+        """When Proxmox may be asked again, or at the moment when a statement of this host ends.
+
+        `again`: not everything was written; seconds until the next attempt. What should have ended already waits for that, as all else.
+        """
+        now = self._now()
+        end = self._soonest_end(resource, after=None if again is None else now)
+        soonest = min(
+            session.seconds_until_due,
+            session.seconds_until_lapsed,
+            math.inf if again is None else again,
+            math.inf if end is None else (end - now).total_seconds(),
+        )
         return Requeue(after=None if soonest == math.inf else max(0.0, soonest))
 
-    def _soonest_end(self, resource: LiveObject) -> datetime | None:
-        """When the first of this host's statements ends; None if nothing is left to end."""
+    def _soonest_end(self, resource: LiveObject, *, after: datetime | None = None) -> datetime | None:
+        """When the first of this host's statements ends (`after` then); None if nothing is left to end."""
         offerings = self._live.offerings_of(resource).values()
         ends = (statements.ends(statements.read_status(live.status)) for live in offerings)
-        return min((end for end in ends if end is not None), default=None)
+        return min((end for end in ends if end is not None and (after is None or end > after)), default=None)
 
     def _memory(self, ref: Ref) -> Memory:
         if ref not in self._memories:

@@ -74,11 +74,24 @@ class Session:
         self._news_came = False
         self._looked_at: ProxmoxHostSpec | None = None
         self._due = -math.inf
+        # Of what was read before there was this session, nobody knows how old it is; it is not younger than this.
+        self._read_at = asyncio.get_running_loop().time()
 
     @property
     def seconds_until_due(self) -> float:
         """Until Proxmox may be asked again, not below 0; infinite while suspended."""
         return max(0.0, self._due - asyncio.get_running_loop().time())
+
+    @property
+    def seconds_until_lapsed(self) -> float:
+        """Until nothing was read for as long as a statement may be trusted, whatever the wall clock says; infinite if that is so, or unknown."""
+        left = self._seconds_left()
+        return left if left > 0 else math.inf
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether nothing was read for as long as a statement may be trusted. The wall clock may think otherwise, if it was set back."""
+        return self._seconds_left() <= 0
 
     def believable(self, spec: ProxmoxHostSpec, *, now: datetime) -> Snapshot | None:
         """The last snapshot, while a statement made from it would still be valid, and if it is of the cluster that `spec` names.
@@ -87,6 +100,8 @@ class Session:
         """
         seen = self.snapshot
         if seen is None or self._looked_at is None or _place(self._looked_at) != _place(spec):
+            return None
+        if asyncio.get_running_loop().time() >= self._read_at + spec.validity_seconds:
             return None
         return seen if seen.observed_at <= now < seen.observed_at + timedelta(seconds=spec.validity_seconds) else None
 
@@ -158,6 +173,12 @@ class Session:
             self._opened_for = wanted
         self._news_came = False
         self.snapshot = await self._observer.observe()
+        self._read_at = asyncio.get_running_loop().time()
+
+    def _seconds_left(self) -> float:
+        if self._looked_at is None:
+            return math.inf
+        return self._read_at + self._looked_at.validity_seconds - asyncio.get_running_loop().time()
 
     async def _another_place(self) -> None:
         """Another cluster, or another proof of being it: nothing seen so far is about it."""

@@ -55,18 +55,24 @@ def unknown(message: str) -> OfferingStatus:
 
 
 def ends(status: OfferingStatus | None) -> datetime | None:
-    """When a statement stops being one; None if nothing is left to end. One that claims stock without `validUntil` ended long ago."""
+    """When a statement stops being one; None if nothing is left to end. One that claims stock without both its times ended long ago."""
     if status is None or was_expired(status):
         return None
-    if status.valid_until is None:
+    if status.valid_until is None or status.observed_at is None:
         return datetime.min.replace(tzinfo=UTC) if is_known(status) else None
     return status.valid_until
 
 
 def held(status: OfferingStatus, *, now: datetime) -> OfferingStatus:
-    """What a statement becomes that cannot be confirmed: itself until it ends."""
+    """What a statement becomes that cannot be confirmed: itself until it ends.
+
+    One from the future has ended: the clock was set back, and nobody knows how old it really is.
+    """
     end = ends(status)
-    return expired(status) if end is not None and now >= end else status
+    if end is None:
+        return status
+    is_from_future = status.observed_at is not None and status.observed_at > now
+    return expired(status) if now >= end or is_from_future else status
 
 
 def says_the_same(one: OfferingStatus, other: OfferingStatus) -> bool:

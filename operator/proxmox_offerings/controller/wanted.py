@@ -6,7 +6,7 @@ stays, each statement until it ends, unless it was made on other terms than hold
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from proxmox_offerings.catalogue.plan import PlannedOffering
 from proxmox_offerings.controller import statements
@@ -77,24 +77,28 @@ def unseen(
     live: Mapping[str, LiveObject],
     terms_changed: bool,
     now: datetime,
+    lapsed: bool = False,
 ) -> tuple[Wanted, ...]:
     """The Offerings while nothing believable is at hand. `explicit` follow from the host alone.
 
+    `lapsed`: all that was said is too old, whatever `now` is.
     `keep_others`: Offerings beyond those stay too, because nobody knows whether they should exist (derived tiers, a host that cannot be read).
     """
+
+    def kept_of(said: OfferingStatus) -> OfferingStatus:
+        return statements.held(said, now=datetime.max.replace(tzinfo=UTC) if lapsed else now)
+
     wanted = []
     for offering in explicit:
         said = _said(live.get(offering.name))
-        kept = offering.statement if said is None or terms_changed else statements.held(said, now=now)
+        kept = offering.statement if said is None or terms_changed else kept_of(said)
         wanted.append(_wanted(offering, kept))
     names = {offering.name for offering in wanted}
     for name, there in live.items():
         if keep_others and name not in names:
             said = _said(there)
             lost = said is None or (terms_changed and statements.is_known(said))
-            kept = (
-                statements.unknown(statements.NOT_OBSERVED) if said is None or lost else statements.held(said, now=now)
-            )
+            kept = statements.unknown(statements.NOT_OBSERVED) if said is None or lost else kept_of(said)
             wanted.append(Wanted(name=name, labels=None, spec=None, status=_bare(kept), reason=_reason(kept)))
     return tuple(wanted)
 
@@ -114,9 +118,8 @@ def ended(live: Mapping[str, LiveObject], *, now: datetime) -> tuple[Wanted, ...
     wanted = []
     for name, there in live.items():
         said = _said(there)
-        end = statements.ends(said)
-        if said is not None and end is not None and now >= end:
-            over = _bare(statements.expired(said))
+        if said is not None and (kept := statements.held(said, now=now)) != said:
+            over = _bare(kept)
             wanted.append(Wanted(name=name, labels=None, spec=None, status=over, reason=_reason(over)))
     return tuple(wanted)
 

@@ -1,6 +1,6 @@
 """What is said when nothing new can be known: nothing false, and nothing is lost."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -57,6 +57,26 @@ def test_a_failure_is_told_and_changes_no_statement_before_its_end(
     eventually(lambda: kube.stock("fra1-small") == ("InStock", 8), within=30)
     eventually(lambda: kube.reason("fra1") == "Observed")
     assert kube.condition("fra1", abnormal) is None
+
+
+def test_statement_from_before_the_clock_was_set_back_ends_unless_it_can_be_confirmed(
+    kube: Kube, clusters: Clusters, start: Start, clock: Clock
+) -> None:
+    endpoint = selling(kube, clusters)
+    clock.ahead = timedelta(days=1)
+    operator = start()
+    eventually(lambda: kube.stock("fra1-small") == ("InStock", 8))
+    clock.ahead = timedelta()
+    clusters.seen[endpoint] = ConnectionFailed("no endpoint answered")
+    operator.news(endpoint)
+    eventually(lambda: kube.stock("fra1-small") == ("Unknown", None))
+    clusters.seen[endpoint] = ONE_NODE
+    eventually(lambda: kube.reason("fra1") == "Observed")
+    said = kube.offering("fra1-small")["status"]
+    assert said["stock"] == "InStock"
+    assert datetime.fromisoformat(said["observedAt"]) <= clock.now()
+    changed = [condition["lastTransitionTime"] for condition in kube.get_host("fra1")["status"]["conditions"]]
+    assert all(datetime.fromisoformat(moment) <= clock.now() for moment in changed)
 
 
 def test_missing_privileges_are_named(kube: Kube, clusters: Clusters, start: Start) -> None:
