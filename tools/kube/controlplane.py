@@ -45,6 +45,8 @@ CONTROLLERS = (
 )
 ETCD = "unix://etcd.sock:0"
 ETCD_PEER = "unix://peer.sock:0"
+ETCD_DATA = "etcd"
+ETCD_BACKUP = "etcd-backup"
 DESCRIPTION = "cluster.json"
 
 
@@ -238,18 +240,7 @@ class ControlPlane(Cluster):
         """
         try:
             self._write_credentials()
-            self._spawn(
-                "etcd",
-                "--name=test",
-                "--data-dir=etcd",
-                "--unsafe-no-fsync",
-                f"--listen-client-urls={ETCD}",
-                f"--advertise-client-urls={ETCD}",
-                f"--listen-peer-urls={ETCD_PEER}",
-                f"--initial-advertise-peer-urls={ETCD_PEER}",
-                f"--initial-cluster=test={ETCD_PEER}",
-                "--log-level=warn",
-            )
+            self._start_etcd()
             self.start_apiserver()
             if self._crds is not None:
                 self._establish(self._crds)
@@ -317,6 +308,42 @@ class ControlPlane(Cluster):
             return ()
         return (f"--audit-policy-file={self._audit.resolve()}", f"--audit-log-path={self.audit_log}")
 
+    def back_up(self) -> None:
+        """A backup of etcd, in the place of the one before. The API server is down then, as after `stop_apiserver`."""
+        self._exchange_etcd(ETCD_DATA, ETCD_BACKUP)
+
+    def restore(self) -> None:
+        """An administrator restores the backup: all that was written since is lost, and versions go back. The API server is down then."""
+        self._exchange_etcd(ETCD_BACKUP, ETCD_DATA)
+
+    def replace_authority(self) -> None:
+        """Another authority, and certificates of it. The API server shows them when it is started the next time."""
+        for name in ("ca.crt", "ca.key"):
+            (self.directory / name).unlink()
+        self._write_certificates()
+        self._write_kubeconfig(self.kubeconfig, "admin", {"token": self.admin_token})
+
+    def _exchange_etcd(self, source: str, target: str) -> None:
+        self.stop_apiserver()
+        self._children.end("etcd")
+        shutil.rmtree(self.directory / target, ignore_errors=True)
+        shutil.copytree(self.directory / source, self.directory / target)
+        self._start_etcd()
+
+    def _start_etcd(self) -> None:
+        self._spawn(
+            "etcd",
+            "--name=test",
+            f"--data-dir={ETCD_DATA}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={ETCD}",
+            f"--advertise-client-urls={ETCD}",
+            f"--listen-peer-urls={ETCD_PEER}",
+            f"--initial-advertise-peer-urls={ETCD_PEER}",
+            f"--initial-cluster=test={ETCD_PEER}",
+            "--log-level=warn",
+        )
+
     def _establish(self, crds: Path) -> None:
         for arguments in (["apply", "--server-side"], ["wait", "--for=condition=Established", "--timeout=30s"]):
             done = self.kubectl_run(*arguments, "-f", crds, check=False)
@@ -324,13 +351,15 @@ class ControlPlane(Cluster):
                 raise StartError(f"the CustomResourceDefinitions of {crds} were not accepted:\n{done.stderr.strip()}")
 
     def _write_credentials(self) -> None:
-        authority = Authority(self.directory)
-        server = authority.server()
-        _write_private(self.directory / "server.crt", server.certificate.decode())
-        _write_private(self.directory / "server.key", server.key.decode())
+        self._write_certificates()
         _write_private(self.directory / "service-accounts.key", new_private_key().decode())
         _write_private(self.directory / "tokens.csv", f'{self.admin_token},admin,admin,"system:masters"\n')
         self._write_kubeconfig(self.kubeconfig, "admin", {"token": self.admin_token})
+
+    def _write_certificates(self) -> None:
+        server = Authority(self.directory).server()
+        _write_private(self.directory / "server.crt", server.certificate.decode())
+        _write_private(self.directory / "server.key", server.key.decode())
 
     def _spawn(self, name: str, *arguments: str) -> None:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.directory)}

@@ -25,6 +25,14 @@ class LiveObjects:
         """The host at `ref`."""
         return self._hosts.get(ref)
 
+    def host_versions(self) -> Mapping[tuple[Ref, str], int]:
+        """The version of each host, by where it is and uid."""
+        return {(live.ref, live.uid): live.version for live in self._hosts.values()}
+
+    def offering_versions(self) -> Mapping[tuple[Ref, str], int]:
+        """The version of each Offering, by where it is and uid."""
+        return {(live.ref, live.uid): live.version for live in self._offerings.values()}
+
     def offering(self, ref: Ref) -> LiveObject | None:
         """The Offering at `ref`, whoever owns it."""
         return self._offerings.get(ref)

@@ -31,7 +31,7 @@ from proxmox_offerings.controller.planning import MakePlan
 from proxmox_offerings.controller.publish import Publisher
 from proxmox_offerings.controller.queue import Requeue, WorkQueue
 from proxmox_offerings.controller.reconcile import Reconciler, Unobserved
-from proxmox_offerings.controller.resync import Resync
+from proxmox_offerings.controller.resync import Resync, WentBack
 from proxmox_offerings.controller.session import OpenObserver, Session
 from proxmox_offerings.controller.streams import Patience, Streams
 from proxmox_offerings.kube.client import KubeClient
@@ -134,6 +134,8 @@ class Operator:
         self._secrets = Secrets(client)
         self._listed = False
         self._resyncing: asyncio.Task[None] | None = None
+        self._end = asyncio.Event()
+        self._broken = False
         self._patience = patience
         self._contact = Contact()
         metrics.watch_contact(lambda: self.lost_seconds)
@@ -162,12 +164,14 @@ class Operator:
             concerned=self.queue.add,
             contact=self._contact,
             backoff=Backoff(),
+            settle=patience.settle,
         )
         streams = Streams(
             client=client,
             contact=self._contact,
             namespaces=namespaces,
             relisted=self._resync.soon,
+            abandoned=lambda what: self._give_up(f"nobody goes on with the {what}"),
             patience=patience,
         )
         self._registry = watch.registry_of(
@@ -197,8 +201,9 @@ class Operator:
     async def run(self, stop: asyncio.Event | None = None) -> int:
         """Run until stopped; returns the exit code.
 
-        Without `stop`, signals end it. An event that nobody sets would cost five seconds at the end: kopf waits for whoever waits for it.
+        Without `stop`, signals end it. 1 also where only a new process helps: Kubernetes starts one, and that begins with nothing but what is there.
         """
+        self._end = stop or self._end
         log.info("operator starts", version=__version__, namespaces=self._settings.namespaces or "all")
         try:
             if self._health is not None:
@@ -207,7 +212,7 @@ class Operator:
             await kopf.operator(
                 registry=self._registry,
                 settings=watch.settings_of(),
-                stop_flag=stop,
+                stop_flag=self._end,
                 **watch.scope_of(self._settings.namespaces),
             )
         except Exception:
@@ -215,7 +220,7 @@ class Operator:
             return 1
         else:
             log.info("operator ended")
-            return 0
+            return 1 if self._broken else 0
         finally:
             await self._stop()
             await self._client.aclose()
@@ -231,10 +236,27 @@ class Operator:
             self._lead()
         else:
             self._electing = asyncio.create_task(self._elect(self._elector), name="leader election")
-        self._resyncing = asyncio.create_task(self._resync.keep_listing(), name="resync")
+        self._resyncing = asyncio.create_task(self._keep_listing(), name="resync")
+
+    def _give_up(self, problem: str) -> None:
+        """End, for this cannot be mended while the process lives."""
+        log.error("operator cannot go on", problem=problem)
+        self._broken = True
+        self._end.set()
+
+    async def _keep_listing(self) -> None:
+        try:
+            await self._resync.keep_listing()
+        except WentBack as problem:
+            self._give_up(str(problem))
+        except Exception:
+            log.exception("listing failed")
+            self._give_up("listing failed")
 
     async def _stop(self) -> None:
         """End all that `_start` started. May be called again."""
+        # kopf would wait five seconds for whoever waits for an event that nobody sets.
+        self._end.set()
         for task in (self._electing, self._resyncing):
             if task is not None:
                 task.cancel()

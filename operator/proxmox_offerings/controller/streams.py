@@ -21,12 +21,14 @@ from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.contact import Contact
 from proxmox_offerings.kube.apply import PREFIX
 from proxmox_offerings.kube.client import KubeClient, message_of, retry_after
-from proxmox_offerings.kube.errors import NOT_INSTALLED, KubeError
+from proxmox_offerings.kube.errors import NOT_AN_ANSWER, NOT_INSTALLED, UNTRUSTED, KubeError
+from proxmox_offerings.kube.objects import LiveObject
 from proxmox_offerings.resources import GROUP, Offering, ProxmoxHost
 
 KINDS: Final = (ProxmoxHost.PLURAL, Offering.PLURAL)
 GONE: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
 """After this kopf lists again."""
+NO_EVENT: Final = "the watch said what is no event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +37,15 @@ class Patience:
 
     `answer`: until an answer begins. `delay`: between two attempts, at most. `steady`: a stream that lasted as long did not end at once.
     `silence`: a stream without any byte for as long is dead, for the API server sends a bookmark each minute. `grace`: without contact until
-    the operator is not ready.
+    the operator is not ready. `settle`: from when kopf listed, or heard the API server again, until we list. `abandoned`: from when a list or
+    watch ended until it is clear that nobody goes on with it.
     """
 
     answer: float = 30
     steady: float = 5
     silence: float = 90
+    settle: float = 30
+    abandoned: float = 300
     delay: float = 10
     grace: float = 30
 
@@ -55,18 +60,23 @@ class Failed(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """What is remembered of one URL: how long to wait before it is called again, and whether its last stream was silent to the end."""
+    """What is remembered of one URL: how long to wait before it is called again, and whether its last stream was silent to the end.
+
+    `missed`: it did not work for a while; what happened meanwhile may not be told any more.
+    """
 
     name: str
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.25))
     wait: float = 0
     was_silent: bool = False
+    missed: bool = False
 
 
 class Streams:
     """Makes sessions for kopf, and is their middleware.
 
-    `relisted` is called whenever kopf lists: it does not compare, so somebody else has to find what is gone since.
+    `relisted` is called whenever kopf lists: it does not compare, so somebody else has to find what is gone since. And when a watch works again.
+    `abandoned` is told of a kind that kopf does not watch any more, whatever made it stop (its issue 1276).
     """
 
     def __init__(
@@ -76,29 +86,25 @@ class Streams:
         contact: Contact,
         namespaces: Sequence[str | None],
         relisted: Callable[[], None],
+        abandoned: Callable[[str], None],
         patience: Patience,
     ) -> None:
         self._client = client
         self._contact = contact
         self._namespaces = namespaces
         self._relisted = relisted
+        self._abandoned = abandoned
         self._patience = patience
         self._calls: dict[str, Call] = {}
         self._session: aiohttp.ClientSession | None = None
+        self._unattended: dict[str, asyncio.TimerHandle] = {}
 
     def session(self) -> kopf.AiohttpSession:
         """A new session, which kopf closes, and where it leads."""
         self._contact.awaits(_name_of("watch", kind, namespace) for kind in KINDS for namespace in self._namespaces)
         configuration = self._client.configuration
-        tls = kopf.ConnectionInfo(
-            server=configuration.host,
-            ca_path=configuration.ssl_ca_cert,
-            insecure=not configuration.verify_ssl,
-            certificate_path=configuration.cert_file,
-            private_key_path=configuration.key_file,
-        )
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls.as_ssl_context()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._client.tls),
             middlewares=(self,),
             proxy=configuration.proxy,
             trust_env=False,
@@ -112,17 +118,29 @@ class Streams:
         is_watch = "watch" in request.url.query
         name = _name_in(request.url.path, is_watch=is_watch)
         call = self._calls.setdefault(name, Call(name=name))
+        place = request.url.path
+        self._attended(place)
+        try:
+            response = await self._until_it_works(request, handler, call, is_watch=is_watch)
+        finally:
+            self._unattended_from_now(place)
+        return self._stream(response, call, place) if is_watch else self._whole(response, call)
+
+    async def _until_it_works(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, call: Call, *, is_watch: bool
+    ) -> aiohttp.ClientResponse:
         while True:
             await asyncio.sleep(call.wait)
             try:
                 async with self._in_time():
                     response = await self._attempt(request, handler, is_watch=is_watch)
             except Failed as failure:
-                self._contact.failed(name, str(failure))
+                self._contact.failed(call.name, str(failure))
+                call.missed = True
                 call.wait = max(call.backoff.next(most=self._patience.delay), min(failure.after, self._patience.delay))
             else:
                 call.wait = 0
-                return self._stream(response, call) if is_watch else self._whole(response, call)
+                return response
 
     @contextlib.asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
@@ -146,13 +164,20 @@ class Streams:
         if self._session is not None and self._session.closed:
             # kopf ends, and left some of its calls behind: aiohttp would fail an assertion, and kopf would end with that.
             raise asyncio.CancelledError
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except aiohttp.ClientConnectorCertificateError:
+            await self._client.renew(refused=authorization)
+            raise Failed(UNTRUSTED) from None
         if is_watch and response.status < 400:
             return response
         content = await response.read()
         if response.status == 410:
             return response
         if response.status == 401:
+            if authorization is None:
+                # It is the connection's certificate that was refused: no connection with that one is to be used again.
+                request.headers["Connection"] = "close"
             await self._client.renew(refused=authorization)
         if response.status == 404:
             raise Failed(NOT_INSTALLED)
@@ -171,18 +196,19 @@ class Streams:
             self._relisted()
         return response
 
-    def _stream(self, response: aiohttp.ClientResponse, call: Call) -> aiohttp.ClientResponse:
+    def _stream(self, response: aiohttp.ClientResponse, call: Call, place: str) -> aiohttp.ClientResponse:
         if response.status == 410:
             self._ended(call, "the watch cannot go on from where it was (410)")
             response.status = 200
             lines = _gone()
         else:
-            lines = self._lines(response.content, call)
+            lines = self._lines(response.content, call, place)
         response.content = Body(response.content, lines)  # type: ignore[assignment]
         return response
 
-    async def _lines(self, content: aiohttp.StreamReader, call: Call) -> AsyncIterator[bytes]:
+    async def _lines(self, content: aiohttp.StreamReader, call: Call, place: str) -> AsyncIterator[bytes]:
         """Whole events and nothing else, until the stream is of no more use; the last one is GONE if there is no going on from here."""
+        self._attended(place)
         loop = asyncio.get_running_loop()
         steady = loop.call_later(self._patience.steady, self._is_steady, call)
         began, part, gone = loop.time(), b"", False
@@ -208,6 +234,7 @@ class Streams:
             problem = f"the watch broke off ({type(failure).__name__})"
         finally:
             steady.cancel()
+            self._unattended_from_now(place)
         if call.was_silent or loop.time() - began < self._patience.steady:
             self._ended(call, problem)
         if gone:
@@ -219,12 +246,28 @@ class Streams:
 
     def _ended(self, call: Call, problem: str) -> None:
         self._contact.failed(call.name, problem)
+        call.missed = True
         call.wait = call.backoff.next(most=self._patience.delay)
 
     def _is_steady(self, call: Call) -> None:
         if not call.was_silent:
             call.backoff.reset()
             self._contact.works(call.name)
+            if call.missed:
+                call.missed = False
+                self._relisted()
+
+    def _attended(self, place: str) -> None:
+        if timer := self._unattended.pop(place, None):
+            timer.cancel()
+
+    def _unattended_from_now(self, place: str) -> None:
+        """Whoever lists or watches at `place` (a URL's path) has what was asked for, and will ask for more."""
+        if place.rpartition("/")[2] in KINDS:
+            self._attended(place)
+            what = _name_in(place, is_watch=True)
+            loop = asyncio.get_running_loop()
+            self._unattended[place] = loop.call_later(self._patience.abandoned, self._abandoned, what)
 
 
 class Body:
@@ -250,23 +293,42 @@ def _error_in(line: bytes) -> str | None:
     """What is wrong with a line of a watch; None if it is an event."""
     try:
         event = json.loads(line)
-        if event["type"] != "ERROR":
-            return None
-        return f"the watch was ended by the API server ({int(event['object']['code'])})"
-    except (ValueError, TypeError, KeyError):
-        return "the watch said what is no event"
+        if event["type"] == "ERROR":
+            return f"the watch was ended by the API server ({int(event['object']['code'])})"
+        if event["type"] == "BOOKMARK":
+            int(event["object"]["metadata"]["resourceVersion"])
+        elif event["type"] in ("ADDED", "MODIFIED", "DELETED"):
+            LiveObject.of(event["object"])
+        else:
+            return NO_EVENT
+    except (ValueError, TypeError, KeyError, KubeError):
+        return NO_EVENT
+    else:
+        return None
 
 
 def _check(path: str, content: bytes) -> None:
     """Raises Failed for what kopf could not go on with: it looks only once for our kinds, and would never watch what was not there yet."""
     try:
         answer = json.loads(content)
-        if path == "/apis" and GROUP not in {group["name"] for group in answer["groups"]}:
-            raise Failed(NOT_INSTALLED)
-        if path == PREFIX and not {resource["name"] for resource in answer["resources"]}.issuperset(KINDS):
-            raise Failed(NOT_INSTALLED)
-    except (ValueError, TypeError, KeyError):
-        raise Failed("the API server's answer is not what was asked for") from None
+        if path == "/apis":
+            ours = [group for group in answer["groups"] if group["name"] == GROUP]
+            versions = {
+                (group["preferredVersion"]["version"], one["version"]) for group in ours for one in group["versions"]
+            }
+            if not versions:
+                raise Failed(NOT_INSTALLED)
+        elif path == PREFIX:
+            read = ("name", "kind", "singularName", "namespaced")
+            kinds = {tuple(resource[key] for key in read) for resource in answer["resources"]}
+            if not {kind[0] for kind in kinds}.issuperset(KINDS):
+                raise Failed(NOT_INSTALLED)
+        elif path.rpartition("/")[2] in KINDS:
+            int(answer["metadata"]["resourceVersion"])
+            for item in answer["items"]:
+                LiveObject.of(item)
+    except (ValueError, TypeError, KeyError, KubeError):
+        raise Failed(NOT_AN_ANSWER) from None
 
 
 def _name_in(path: str, *, is_watch: bool) -> str:

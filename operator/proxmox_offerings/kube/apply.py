@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from proxmox_offerings.kube.client import KubeClient, path_of
+from proxmox_offerings.kube.errors import NOT_AN_ANSWER, Unavailable
 from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.resources import API_VERSION
 
@@ -37,10 +38,14 @@ class Collection:
         found: list[LiveObject] = []
         while True:
             page = await self._client.request("GET", path, query=query)
-            found += [LiveObject.of(item) for item in page["items"]]
-            query["continue"] = page["metadata"].get("continue") or ""
+            try:
+                items, version = page["items"], int(page["metadata"]["resourceVersion"])
+                query["continue"] = page["metadata"].get("continue") or ""
+                found += [LiveObject.of(item) for item in items]
+            except (AttributeError, KeyError, TypeError, ValueError):
+                raise Unavailable(NOT_AN_ANSWER) from None
             if not query["continue"]:
-                return found, int(page["metadata"]["resourceVersion"])
+                return found, version
 
     async def apply(
         self, ref: Ref, *, before: LiveObject | None, metadata: Mapping[str, Any], spec: Mapping[str, Any]

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from proxmox_offerings import __version__
-from proxmox_offerings.kube.errors import KubeError, Unavailable, error_of
+from proxmox_offerings.kube.errors import UNTRUSTED, KubeError, Unavailable, error_of
 
 IN_FLIGHT: Final = 16
 """Requests at the same time. With 8 to 16 the API server, not the client, is the limit (measured, operator-practice 2.4)."""
@@ -55,6 +56,7 @@ class KubeClient:
         self._api = ApiClient(configuration)
         self._free = asyncio.Semaphore(IN_FLIGHT)
         self._renewing = asyncio.Lock()
+        self._refused = False
 
     @classmethod
     async def connect(
@@ -89,14 +91,35 @@ class KubeClient:
         """Close all connections."""
         await self._api.close()  # type: ignore[no-untyped-call]
 
-    async def renew(self, *, refused: str | None) -> None:
-        """Ask again who we are, unless somebody did since `refused` was the value of the Authorization header: tokens of plugins and files expire.
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """Whom we trust, and our certificate if we have one: for all connections to this API server, kept up to date by `renew`."""
+        context: ssl.SSLContext = self._api.rest_client.ssl_context
+        return context
 
-        Raises KubeError.
+    async def renew(self, *, refused: str | None) -> None:
+        """Ask again who we and the API server are, unless somebody did since `refused` was the value of the Authorization header.
+
+        Tokens of plugins and files expire, and authorities and certificates in files are replaced. An authority that was trusted once stays so
+        until the process ends. Raises KubeError.
         """
         async with self._renewing:
             if await self.authorization() == refused:
                 await _load(self.configuration, self._kubeconfig)
+                self._load_certificates()
+
+    def _load_certificates(self) -> None:
+        configuration = self.configuration
+        try:
+            if configuration.ssl_ca_cert or configuration.ca_cert_data:
+                self.tls.load_verify_locations(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
+            if configuration.cert_file:
+                self.tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+        except OSError as problem:
+            # Half written, perhaps; the old ones stay until the next attempt.
+            raise Unavailable(
+                f"the certificates for the API server cannot be read ({type(problem).__name__})"
+            ) from None
 
     async def authorization(self) -> str | None:
         """The value of the Authorization header, if we authenticate by one. A secret. Raises KubeError."""
@@ -157,6 +180,9 @@ class KubeClient:
         }
         if authorization is not None:
             headers["Authorization"] = authorization
+        elif self._refused:
+            # It is the connection's certificate that was refused: no connection with that one is to be used again.
+            headers["Connection"] = "close"
         try:
             if method != "GET":
                 self._guard()
@@ -164,12 +190,17 @@ class KubeClient:
                 method, url, headers=headers, body=body, _request_timeout=self._timeout
             )
             content = await answer.read()
+        except aiohttp.ClientConnectorCertificateError as problem:
+            self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
+            await self.renew(refused=authorization)
+            raise Unavailable(UNTRUSTED) from problem
         except TimeoutError:
             self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
             raise Unavailable(f"the API server did not answer within {self._timeout.total:.0f} s") from None
         except (aiohttp.ClientError, OSError) as problem:
             self._counted(method, _resource(url.removeprefix(self.configuration.host)), "error")
             raise Unavailable(f"the API server was not reached ({type(problem).__name__})") from problem
+        self._refused = answer.status == 401
         put_off = retry_after(answer.headers) if answer.status in (429, 503) else 0
         return Answer(status=answer.status, content=content, put_off=put_off)
 

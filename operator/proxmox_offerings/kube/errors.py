@@ -16,6 +16,8 @@ from typing import Final
 
 LONGEST_MESSAGE: Final = 500
 NOT_INSTALLED: Final = "the API server does not know ProxmoxHosts and Offerings: install the CustomResourceDefinitions"
+UNTRUSTED: Final = "the API server's certificate is not one of the authority that is expected"
+NOT_AN_ANSWER: Final = "the API server's answer is not what was asked for"
 
 
 class KubeError(Exception):

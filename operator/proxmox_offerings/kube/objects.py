@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from proxmox_offerings.kube.errors import NOT_AN_ANSWER, Unavailable
+
 
 class Ref(NamedTuple):
     """Where an object is: namespace and name."""
@@ -43,8 +45,15 @@ class LiveObject:
     status: Mapping[str, Any] | None
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Self:
-        """From the wire. Everything that is not looked at (managedFields above all) is let go."""
+    def of(cls, body: Any) -> Self:
+        """From the wire. Everything that is not looked at (managedFields above all) is let go. Raises Unavailable if it is no object."""
+        try:
+            return cls._of(body)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Unavailable(NOT_AN_ANSWER) from None
+
+    @classmethod
+    def _of(cls, body: Mapping[str, Any]) -> Self:
         metadata = body["metadata"]
         owner = next((owner for owner in metadata.get("ownerReferences") or () if owner.get("controller")), None)
         return cls(
@@ -53,8 +62,8 @@ class LiveObject:
             version=int(metadata["resourceVersion"]),
             generation=metadata.get("generation", 0),
             deleting="deletionTimestamp" in metadata,
-            labels=metadata.get("labels") or {},
+            labels={**(metadata.get("labels") or {})},
             owner=Owner(kind=owner["kind"], name=owner["name"], uid=owner["uid"]) if owner else None,
-            spec=body.get("spec") or {},
-            status=body.get("status"),
+            spec={**(body.get("spec") or {})},
+            status=None if body.get("status") is None else {**body["status"]},
         )

@@ -146,6 +146,10 @@ class OperatorThread:
         if not self._exit.done():
             self._loop.call_soon_threadsafe(self._stop.set)
 
+    def wait(self, seconds: float) -> int:
+        """The exit code, when it ends by itself."""
+        return self._exit.result(seconds)
+
     def news(self, endpoint: str) -> None:
         """As if the slow loop had something new."""
         self._loop.call_soon_threadsafe(self._clusters.news[endpoint])
@@ -160,6 +164,11 @@ class OperatorThread:
     def writes_refused(self) -> int:
         """How often the API server said that an object is another version by now."""
         refused = re.findall(r'rest_client_requests_total\{code="409".*\} (\d+)', self._metrics.text().decode())
+        return sum(map(int, refused))
+
+    def refused(self) -> int:
+        """How often the API server did not know who asked."""
+        refused = re.findall(r'rest_client_requests_total\{code="401".*\} (\d+)', self._metrics.text().decode())
         return sum(map(int, refused))
 
     def settle(self) -> None:

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tools.kube.certificates import Authority
 
 from integration.operator.conftest import Start
-from integration.operator.harness import Clusters, Kube, OperatorThread, eventually
+from integration.operator.harness import Clusters, Kube, OperatorThread, Process, eventually
 from integration.operator.test_publishing import BIG, SMALL, selling
 from proxmox_offerings.controller.streams import Patience
 from support.controlplane import Cluster
@@ -218,3 +219,47 @@ def test_it_ends_in_good_order_while_it_still_asks_what_there_is(
     operator = start(by_proxy, patience=QUICK)
     eventually(lambda: any(call.path == "/apis/proxmox-offerings.io/v1alpha1" for call in proxy.calls()))
     assert operator.stop() == 0
+
+
+@pytest.mark.parametrize("silently", [False, True], ids=["connections refused", "no answer"])
+def test_sigterm_ends_it_in_time_while_the_api_server_is_away(
+    kube: Kube, proxy: FaultProxy, by_proxy: Path, tmp_path: Path, silently: bool
+) -> None:
+    """Also the Lease cannot be given back then."""
+    flags = ("--leader-elect", "--leader-elect-namespace", kube.namespace)
+    process = Process(by_proxy, kube.namespace, tmp_path / "log", flags=flags)
+    try:
+        eventually(lambda: process.get("/readyz")[0] == 200)
+        eventually(lambda: process.metric("leader_election_master_status") == 1)
+        if silently:
+            proxy.add(stall())
+            proxy.break_streams()
+        else:
+            proxy.refuse()
+        eventually(lambda: process.metric("proxmox_offerings_kubernetes_lost_seconds") > 0)
+    finally:
+        assert process.end(within=10) == 0
+
+
+def test_client_certificate_replaced_in_its_file(
+    kube: Kube, control_plane: Cluster, clusters: Clusters, start: Start, tmp_path: Path
+) -> None:
+    """The one before is not accepted: it is of another authority."""
+    kubeconfig = control_plane.user_kubeconfig("somebody")
+    content = json.loads(kubeconfig.read_text())
+    files = {"client-certificate": tmp_path / "client.crt", "client-key": tmp_path / "client.key"}
+    content["users"][0]["user"] = {key: str(path) for key, path in files.items()}
+    (tmp_path / "kubeconfig").write_text(json.dumps(content))
+
+    def give(authority: Path) -> None:
+        pair = Authority(authority).client("somebody", ("system:masters",))
+        files["client-certificate"].write_bytes(pair.certificate)
+        files["client-key"].write_bytes(pair.key)
+
+    give(tmp_path)
+    selling(kube, clusters)
+    operator = start(tmp_path / "kubeconfig", patience=QUICK)
+    eventually(lambda: operator.refused() > 0)
+    give(control_plane.directory)
+    eventually(lambda: sells(kube, "small", "big"))
+    eventually(lambda: operator.operator.not_ready is None)

@@ -1,5 +1,6 @@
 """Requests that cannot go astray, failures that have one meaning, and a token that shows nowhere."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -122,6 +123,35 @@ async def test_the_token_is_sent_and_asked_for_again_when_refused(api: ApiServer
         await client.request("GET", "/api/v1/namespaces/default/secrets/x")
     assert [request.headers["Authorization"] for request in api.seen] == [f"Bearer {TOKEN}"] * 2
     assert TOKEN not in str(raised.value) + repr(client)
+
+
+async def test_requests_that_are_refused_together_ask_for_one_new_token(api: ApiServer, tmp_path: Path) -> None:
+    """A plugin that signs somebody in must not be run by each of them."""
+    runs = tmp_path / "runs"
+    plugin = f"""echo >> {runs}; n=$(wc -l < {runs})
+        echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {{"token": "'token-$n'"}}}}'"""
+    await (await api.client()).aclose()
+    path = tmp_path / "kubeconfig"
+    content = json.loads(path.read_text())
+    content["users"][0]["user"] = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "sh",
+            "args": ["-c", plugin],
+            "interactiveMode": "Never",
+        }
+    }
+    path.write_text(json.dumps(content))
+
+    async def only_the_second(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.05)
+        accepted = request.headers["Authorization"] == "Bearer token-2"
+        return web.json_response({}, status=200 if accepted else 401)
+
+    api.answer = only_the_second
+    async with connected(kubeconfig=str(path)) as client:
+        await asyncio.gather(*(client.request("GET", "/api/v1/namespaces/default/secrets/x") for _ in range(8)))
+    assert runs.read_text().count("\n") == 2
 
 
 async def test_what_the_guard_forbids_is_not_sent_and_reading_is_not_its_business(
