@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed
+from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, Unauthorized
 from proxmox_offerings.proxmox.transport import Bounds
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.faults import Fault
@@ -191,3 +191,44 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_elsewhere() -> None:
         cluster.add_fault(Fault(node="pve1", body="<html>"))
         await client.version()
         assert client.endpoint == cluster.endpoint("pve2")
+
+
+@pytest.mark.reliability("T7")
+async def test_what_belongs_together_is_told_by_one_node() -> None:
+    """One call that fails moves all of them: another node may see another cluster."""
+    async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
+        cluster.add_fault(Fault(node="pve1", path="/cluster/ha/*", status=500))
+        await client.cluster_now()
+        assert client.endpoint == cluster.endpoint("pve2")
+        asked = [request.path for request in cluster.requests if request.node == "pve2"]
+        assert sorted(asked) == ["/cluster/ha/status/manager_status", "/cluster/resources", "/cluster/status"]
+
+
+@pytest.mark.reliability("T20")
+async def test_node_that_hangs_is_waited_for_once_and_not_for_each_call() -> None:
+    """Only two calls are asked of a node at the same time: the third would wait for its turn to hang."""
+    async with simulated(presets.demo()) as cluster, client_of(cluster, bounds=QUICK) as client:
+        cluster.add_fault(Fault(node="pve1", hang=True))
+        await client.cluster_now()
+        assert [request.node for request in cluster.requests].count("pve1") == 2
+        assert client.endpoint == cluster.endpoint("pve2")
+
+
+@pytest.mark.reliability("T5")
+async def test_node_without_quorum_is_believed_only_if_no_other_one_has_it() -> None:
+    async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
+        cluster.isolate_node("pve1")
+        status, _, _ = await client.cluster_now()
+        assert (status.quorate, client.endpoint) == (True, cluster.endpoint("pve2"))
+        cluster.set_quorum(quorate=False)
+        status, _, _ = await client.cluster_now()
+        assert status.quorate is False
+
+
+@pytest.mark.reliability("T21")
+async def test_of_several_failures_the_one_that_a_person_can_mend_is_told() -> None:
+    async with simulated(presets.demo()) as cluster, client_of(cluster) as client:
+        cluster.add_fault(Fault(path="/cluster/status", status=502))
+        cluster.add_fault(Fault(path="/cluster/resources", status=401, delay=0.05))
+        with pytest.raises(Unauthorized):
+            await client.cluster_now()

@@ -78,6 +78,8 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
     require_rights(slow.permissions)
     if not fast.resources.nodes:
         raise CallFailed("the cluster lists no node, not even the one that answered")
+    if fast.cluster.online and not any(row.name in fast.cluster.online for row in fast.resources.nodes):
+        raise CallFailed("the nodes that the cluster lists are other ones than its members")
     # One look at each of thousands of rows.
     guests_of: dict[str, list[GuestRow]] = defaultdict(list)
     last_known = {}

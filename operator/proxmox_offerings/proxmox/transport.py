@@ -6,6 +6,7 @@ The token leaves only through a finished, verified TLS handshake, and no text of
 """
 
 import asyncio
+import contextlib
 import functools
 import ssl
 import time
@@ -169,7 +170,8 @@ class Transport:
         refused = 0
         first = self._current
         proxied = calls[0].node is not None
-        until = time.monotonic() + (self._bounds.node_call_seconds if proxied else self._bounds.call_seconds)
+        clock = asyncio.get_running_loop().time
+        until = clock() + (self._bounds.node_call_seconds if proxied else self._bounds.call_seconds)
         for step in range(len(self._endpoints)):
             index = (first + step) % len(self._endpoints)
             try:
@@ -178,7 +180,7 @@ class Transport:
                 worst = max((failure, worst), key=_severity)
                 refused += isinstance(failure, Unauthorized)
                 # A token refused twice is refused; once may be the clock of one node (proxmox-api.md T21).
-                if refused > 1 or not _worth_another_endpoint(failure, proxied=proxied) or time.monotonic() >= until:
+                if refused > 1 or not _worth_another_endpoint(failure, proxied=proxied) or clock() >= until:
                     break
                 if self._current == index:
                     self._current = (index + 1) % len(self._endpoints)
@@ -194,18 +196,23 @@ class Transport:
         raise worst
 
     async def _all_from_endpoint(self, endpoint: str, calls: Sequence["_Call"]) -> Sequence[object]:
-        """Raises the worst of the failures, after the last call has ended."""
+        """Raises the worst of the failures; where the endpoint does not answer one call, the others are not waited for."""
         if len(calls) == 1:
             return [await self._from_endpoint(endpoint, calls[0])]
-        answers = await asyncio.gather(*(self._from_endpoint(endpoint, call) for call in calls), return_exceptions=True)
-        worst: ObservationError | None = None
-        for answer in answers:
-            if isinstance(answer, ObservationError):
-                worst = max((worst, answer), key=_severity)
-            elif isinstance(answer, BaseException):
-                raise answer
-        if worst is not None:
-            raise worst
+        tasks = [asyncio.create_task(self._from_endpoint(endpoint, call)) for call in calls]
+        try:
+            for ended in asyncio.as_completed(tasks):
+                with contextlib.suppress(
+                    CallFailed, Unauthorized
+                ):  # another may fail for what a person can do more about
+                    await ended
+        finally:
+            for task in tasks:
+                task.cancel()
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+        failures = [answer for answer in answers if isinstance(answer, ObservationError)]
+        if failures:
+            raise max(failures, key=_severity)
         return answers
 
     async def _from_endpoint(self, endpoint: str, call: "_Call") -> object:

@@ -144,23 +144,28 @@ async def test_node_with_nonsense_for_a_number_is_not_sold_and_the_others_are(
 
 
 @pytest.mark.reliability("T26")
-async def test_cluster_whose_only_row_is_an_unknown_node_with_nonsense_claims_nothing(shop: OpenShop) -> None:
-    """It is read and believed, and no tier can be judged: Unknown, neither sold out nor as before."""
+async def test_cluster_whose_only_row_is_a_node_with_nonsense_claims_nothing(shop: OpenShop) -> None:
+    """Read and believed, and no tier can be judged: Unknown, neither sold out nor as before."""
+
+    def only(name: str) -> Callable[[Any], Any]:
+        row = {"type": "node", "node": name, "status": "online", "maxcpu": "lots", "maxmem": [], "id": f"node/{name}"}
+        return lambda _: [row]
+
     async with shop() as site:
         claims, uids = site.claims(), {name: one[0] for name, one in site.statements().items()}
-        row = {
-            "type": "node",
-            "node": "elsewhere",
-            "status": "online",
-            "maxcpu": "lots",
-            "maxmem": [],
-            "id": "node/elsewhere",
-        }
-        await site.tamper("/cluster/resources", lambda _: [row])
+        await site.tamper("/cluster/resources", only("pve1"))
         await site.turn()
+        assert site.ready == ("True", "Observed")
         assert [site.stock(tier) for tier in ("small", "gpu")] == [("Unknown", None)] * 2
         assert site.offerings["small"]["status"]["conditions"][0]["reason"] == "StockUnknown"
         assert {name: one[0] for name, one in site.statements().items()} == uids
+        site.cluster.remove_fault()
+        await site.heals(claims)
+        before = site.statements()
+        await site.tamper("/cluster/resources", only("elsewhere"))  # /cluster/status knows of no such member
+        await site.turn()
+        assert site.ready == ("False", "CallFailed")
+        assert site.statements() == before
         site.cluster.remove_fault()
         await site.heals(claims)
 
