@@ -49,11 +49,18 @@ def rendered() -> dict[Path, str]:
     files: dict[Path, str] = {}
     for directory, settings in VARIANTS.items():
         for document in documents(template(helm, settings)):
-            kind = re.search(r"^kind: (\S+)", document, re.MULTILINE)
-            assert kind is not None
-            path = directory / FILES[kind[1]]
+            path = directory / file_of(document)
             files[path] = f"{files[path]}---\n{document}" if path in files else HEADER + document
     return files
+
+
+def file_of(document: str) -> str:
+    """Where it belongs: rights of the operator and rights of people apart."""
+    if "rbac.authorization.k8s.io/aggregate-to-" in document:
+        return "rbac-users.yaml"
+    kind = re.search(r"^kind: (\S+)", document, re.MULTILINE)
+    assert kind is not None
+    return FILES[kind[1]]
 
 
 def template(helm: Path, settings: tuple[str, ...]) -> str:

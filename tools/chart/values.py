@@ -110,8 +110,9 @@ class Reader:
 def json_schema(values: tuple[Value, ...]) -> dict[str, Any]:
     """JSON Schema of the values, in which nothing else may be set."""
     properties = {value.path[0]: _schema(value) for value in values}
-    # Helm gives it to each chart that another one depends on.
+    # What a chart that depends on this one sets: `global` by Helm itself, `enabled` as its condition.
     properties["global"] = {"type": "object", "description": "Values of a parent chart; not used here."}
+    properties["enabled"] = {"type": "boolean", "description": "The condition of a parent chart; not used here."}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$comment": "Generated from values.yaml by `make chart`. Do not edit.",
