@@ -41,21 +41,27 @@ Server = Callable[[Any], Awaitable[Any]]
 
 
 class Client:
-    """Who has a token, and nothing else."""
+    """Who has a token, or else a certificate, and nothing else."""
 
-    async def authorization(self) -> str:
-        return "Bearer 1111"
+    def __init__(self, token: str | None = "1111") -> None:
+        self._token = token
+
+    async def authorization(self) -> str | None:
+        return f"Bearer {self._token}" if self._token else None
+
+    async def renew(self, *, refused: str | None) -> None:
+        assert refused == await self.authorization()
 
 
 class Kopf:
     """Asks as kopf does. `moments` are those of the attempts that its session makes of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Client | None = None) -> None:
         self.contact = Contact(clock=elapsed)
         self.abandoned: list[tuple[float, str]] = []
         self.moments: list[float] = []
         self.streams = Streams(
-            client=cast("KubeClient", Client()),
+            client=cast("KubeClient", client or Client()),
             contact=self.contact,
             namespaces=(None,),
             relisted=lambda: None,
@@ -131,6 +137,24 @@ def test_retry_after_is_respected_within_reason(asked: str, least: float, most: 
 
     first, second = run(main())
     assert least <= second - first <= most
+
+
+@pytest.mark.parametrize("token", ["1111", None])
+def test_connection_whose_certificate_was_refused_is_not_used_again(token: str | None) -> None:
+    """Else a certificate that was replaced would never be shown. A token needs no other connection."""
+
+    async def main() -> list[bool]:
+        kopf = Kopf(Client(token))
+        closes: list[bool] = []
+
+        async def server(request: Any) -> Any:
+            closes.append(request.headers.get("Connection") == "close")
+            return answer(request, status=401 if len(closes) == 1 else 200)
+
+        await kopf.get(WATCH, server)
+        return closes
+
+    assert run(main()) == [False, token is None]
 
 
 @pytest.mark.parametrize(
