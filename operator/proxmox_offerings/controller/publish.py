@@ -30,7 +30,9 @@ log = structlog.get_logger(__name__)
 
 
 class HostWriter(Protocol):
-    """What is written about ProxmoxHosts (kube.hosts.Hosts)."""
+    """What is asked and written about ProxmoxHosts (kube.hosts.Hosts)."""
+
+    async def get(self, ref: Ref) -> LiveObject: ...
 
     async def apply_status(self, before: LiveObject, status: ProxmoxHostStatus) -> LiveObject: ...
 
@@ -61,6 +63,36 @@ class Outcome:
         return not self.failures and not self.overtaken
 
 
+class Sure:
+    """Asks once, before the first write to Offerings of a host, whether it is still what they are computed from.
+
+    Offerings name their own versions alone, and a watch of hosts may lag behind that of Offerings: whoever begins to lead then would delete the
+    Offering of a tier that is new to him, or sell on terms of the past (docs/design/writes-carry-their-version.md).
+    """
+
+    def __init__(self, host: LiveObject, *, hosts: HostWriter, live: LiveObjects) -> None:
+        self._host = host
+        self._hosts = hosts
+        self._live = live
+        self._asking = asyncio.Lock()
+        self._is = False
+
+    async def of_host(self) -> None:
+        """Raises KubeError; Conflict if it is another by now, or gone."""
+        async with self._asking:
+            if self._is:
+                return
+            try:
+                now = await self._hosts.get(self._host.ref)
+            except NotFound:
+                self._live.host_gone(self._host)
+                raise Conflict("the ProxmoxHost is gone") from None
+            self._live.saw_host(now)
+            if (now.uid, now.generation, now.deleting) != (self._host.uid, self._host.generation, self._host.deleting):
+                raise Conflict("the ProxmoxHost is another by now")
+            self._is = True
+
+
 class Publisher:
     """Writes to the API server. What it wrote is in `live` at once, so that the watch's echo of it is no news; `changed` is told of each status.
 
@@ -89,11 +121,12 @@ class Publisher:
         One that fails does not keep the others from being written. Raises NotLeading.
         """
         # The versions that `wanted` was computed from: nothing was awaited since.
+        sure = Sure(host, hosts=self._hosts, live=self._live)
         known = {one.name: self._live.offering(Ref(host.ref.namespace, one.name)) for one in wanted}
         surplus = [there for name, there in self._live.offerings_of(host).items() if no_others and name not in known]
         results = await asyncio.gather(
-            *(self._make(known[one.name], host, one) for one in wanted),
-            *(self._remove(there) for there in surplus),
+            *(self._make(known[one.name], host, one, sure) for one in wanted),
+            *(self._remove(there, sure) for there in surplus),
             return_exceptions=True,
         )
         failures, overtaken = [], False
@@ -125,35 +158,44 @@ class Publisher:
             self._live.saw_host(written)
             self._changed(HostChange(live=written, before=host_status.read_host_status(host), after=status))
 
-    async def _make(self, there: LiveObject | None, host: LiveObject, wanted: Wanted) -> None:
+    async def _make(self, there: LiveObject | None, host: LiveObject, wanted: Wanted, sure: Sure) -> None:
         ref = Ref(host.ref.namespace, wanted.name)
         async with self._free:
             try:
-                await self._make_from(there, host, ref, wanted)
+                await self._make_from(there, host, ref, wanted, sure)
             except NotFound:
                 # Deleted by somebody, and the watch has not told yet. Nothing was believed of it that is not believed of a new one.
                 if there is not None:
                     self._live.offering_gone(there)
-                await self._make_from(None, host, ref, wanted)
+                await self._make_from(None, host, ref, wanted, sure)
 
-    async def _make_from(self, there: LiveObject | None, host: LiveObject, ref: Ref, wanted: Wanted) -> None:
+    async def _make_from(
+        self, there: LiveObject | None, host: LiveObject, ref: Ref, wanted: Wanted, sure: Sure
+    ) -> None:
         said = statements.read_status(there.status) if there is not None else None
         if wanted.spec is not None and wanted.labels is not None:
             other_spec = there is None or there.spec != wanted.spec.to_wire()
             if there is not None and other_spec and _claims_stock(there):
                 withdrawn = statements.unknown(statements.TERMS_CHANGED)
-                there = await self._say(there, withdrawn, OfferingReason.TERMS_CHANGED, instead_of=said)
+                there = await self._say(there, withdrawn, OfferingReason.TERMS_CHANGED, sure=sure, instead_of=said)
             if there is None or other_spec or not _belongs(there, host, wanted.labels):
+                await sure.of_host()
                 there = await self._offerings.apply(
                     ref, before=there, owner=host, labels=wanted.labels, spec=wanted.spec
                 )
                 self._live.saw_offering(there)
                 log.debug("offering applied", namespace=ref.namespace, offering=ref.name)
         if there is not None:
-            await self._say(there, wanted.status, wanted.reason, instead_of=said)
+            await self._say(there, wanted.status, wanted.reason, sure=sure, instead_of=said)
 
     async def _say(
-        self, there: LiveObject, status: OfferingStatus, reason: OfferingReason, *, instead_of: OfferingStatus | None
+        self,
+        there: LiveObject,
+        status: OfferingStatus,
+        reason: OfferingReason,
+        *,
+        sure: Sure,
+        instead_of: OfferingStatus | None,
     ) -> LiveObject:
         """Write `status` unless it is there already. `instead_of`: what was said before all that is done now to this Offering."""
         before = statements.read_status(there.status)
@@ -171,13 +213,15 @@ class Publisher:
         )
         if before is not None and before.model_copy(update={"conditions": own}) == whole:
             return there
+        await sure.of_host()
         written = await self._offerings.apply_status(there, whole)
         self._live.saw_offering(written)
         self._changed(OfferingChange(live=written, before=instead_of, after=whole))
         _tell_of_stock(there.ref, before, whole)
         return written
 
-    async def _remove(self, there: LiveObject) -> None:
+    async def _remove(self, there: LiveObject, sure: Sure) -> None:
+        await sure.of_host()
         with contextlib.suppress(NotFound):
             await self._offerings.delete(there)
         self._live.offering_gone(there)

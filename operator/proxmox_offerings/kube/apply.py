@@ -47,6 +47,11 @@ class Collection:
             if not query["continue"]:
                 return found, version
 
+    async def get(self, ref: Ref) -> LiveObject:
+        """The object as it is now: not from a cache, which may lag behind. Raises KubeError; NotFound if it is gone."""
+        path = path_of(prefix=PREFIX, plural=self._plural, namespace=ref.namespace, name=ref.name)
+        return LiveObject.of(await self._client.request("GET", path))
+
     async def apply(
         self, ref: Ref, *, before: LiveObject | None, metadata: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> LiveObject:

@@ -2,7 +2,7 @@
 
 from proxmox_offerings.kube.apply import Collection
 from proxmox_offerings.kube.client import KubeClient
-from proxmox_offerings.kube.objects import LiveObject
+from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.resources import ProxmoxHost, ProxmoxHostStatus
 
 
@@ -15,6 +15,10 @@ class Hosts:
     async def list(self, namespace: str | None) -> tuple[list[LiveObject], int]:
         """All of `namespace` (None: of all), and the version of the list. Raises KubeError."""
         return await self._all.list(namespace)
+
+    async def get(self, ref: Ref) -> LiveObject:
+        """The host as it is now. Raises KubeError; NotFound if it is gone."""
+        return await self._all.get(ref)
 
     async def apply_status(self, before: LiveObject, status: ProxmoxHostStatus) -> LiveObject:
         """Make the status of `before` so. Raises KubeError; NotFound if it is gone, Conflict if it is another version by now."""

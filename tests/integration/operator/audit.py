@@ -30,6 +30,10 @@ class Audit:
             # kubectl is patient where the API server has only just learnt the kind, and says 429.
             listed = json.loads(self._kube.cluster.kubectl_run("get", "--raw", f"{self._group}/{plural}").stdout)
             version = listed["metadata"]["resourceVersion"]
+            self._there |= {
+                f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"]
+                for one in listed["items"]
+            }
             stream = self._open(f"{self._group}/{plural}?watch=1&resourceVersion={version}&timeoutSeconds=600")
             self._streams.append(stream)
             self._threads.append(threading.Thread(target=self._follow, args=(stream,), name=f"audit of {plural}"))

@@ -58,6 +58,10 @@ class FakeKube:
             )
         )
 
+    async def get(self, ref: Ref) -> LiveObject:
+        """No host was ever changed behind anybody's back."""
+        return self.there.get(ref.name) or live_host()
+
     async def apply_status(self, before: LiveObject, status: OfferingStatus | ProxmoxHostStatus) -> LiveObject:
         self._write("status", before.ref.name)
         return self._store(replace(self._same(before), status=status.to_wire()))
