@@ -64,5 +64,34 @@ def test_who_takes_over_with_hosts_of_the_past_neither_deletes_nor_sells_on_old_
         assert audit.counts() == {"ADDED Offering/fra1-tiny": 1, "DELETED Offering/fra1-big": 1}
 
 
+def test_events_that_cancel_out_while_it_hears_nothing_leave_nothing_wrong(
+    kube: Kube, clusters: Clusters, start: Start, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """A tier that went and came back, terms that changed to and fro, and another host of the same name: all it sees is the last of each."""
+    selling(kube, clusters, SMALL, BIG)
+    selling(kube, clusters, SMALL, BIG, name="ams1")
+    operator = start(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
+    eventually(lambda: kube.reason("fra1") == kube.reason("ams1") == "Observed")
+    eventually(lambda: proxy.calls(verb="watch", resource="offerings"))
+    operator.settle()
+    uid = kube.get_host("ams1")["metadata"]["uid"]
+    with Audit(kube) as audit:
+        with proxy.failing(stall(), verb="watch"):
+            kube.host("fra1", tiers=[SMALL])
+            kube.host("fra1", tiers=[SMALL, BIG])
+            kube.kubectl("delete", "proxmoxhost", "ams1", "--timeout=10s")
+            selling(kube, clusters, SMALL | {"cpu": 4}, name="ams1")
+            eventually(lambda: not [name for name in kube.offerings() if name.startswith("ams1")], within=40)
+        sold = {"fra1-small": 8, "fra1-big": 2, "ams1-small": 4}
+        eventually(lambda: _sold(kube) == sold, within=60)
+        eventually(lambda: kube.get_host("ams1")["status"]["observedGeneration"] == 1)
+        operator.settle()
+        assert _sold(kube) == sold
+        assert {one["metadata"]["ownerReferences"][0]["uid"] for one in kube.offerings().values()}.isdisjoint({uid})
+        counts = audit.counts()
+    assert not [change for change in counts if "fra1" in change]
+    assert counts["ADDED Offering/ams1-small"] == counts["DELETED Offering/ams1-big"] == 1
+
+
 def _sold(kube: Kube) -> dict[str, int | None]:
     return {name: offering.get("status", {}).get("available") for name, offering in kube.offerings().items()}
