@@ -7,6 +7,7 @@ time. Where neither can be had, nothing is tested, and the reason is said.
 
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -135,6 +136,8 @@ class RealNode:
             *(("--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro") if CERTIFICATES.exists() else ()),
         ]
         image.build(tag=IMAGE, tool=store, archive=archive, options=options)
+        # Each build leaves 200 MB of layers that the next one of a changed program cannot use; with them go those that it could, for 15 s.
+        _run([*shlex.split(store), "rmi", "--prune"], quiet=True)
 
     def _script(self, name: str, *, last: bool = False) -> None:
         if _run([str(self.scripts / name)], last=last, REALNODE=str(self.home)) and not last:

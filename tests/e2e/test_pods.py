@@ -92,7 +92,9 @@ def test_death_of_the_leader_does_not_let_statements_run_out(shop: Shop):
     shop.install()
     shop.sell()
     leader = shop.leader()
-    assert leader in {pod["metadata"]["name"] for pod in shop.running()}
+    pods = {pod["metadata"]["name"] for pod in shop.running()}
+    assert leader in pods
+    assert len(pods) == 2
     before = shop.stock()
 
     shop.pods.kubectl("delete", "pod", str(leader), "--grace-period=0", "--force", namespace=shop.system)
@@ -103,7 +105,7 @@ def test_death_of_the_leader_does_not_let_statements_run_out(shop: Shop):
         assert now.keys() == before.keys(), "a statement ran out"
         return shop.leader() not in {None, leader} and now["fra1-small"] < before["fra1-small"]
 
-    # Nobody gave the Lease back: it runs out first, and the new leader must read the cluster before it says anything.
+    # Only a new leader can tell of the guest, and must read the cluster before.
     shop.wait("another one leads, and offers less", taken_over)
     assert shop.leader() in {pod["metadata"]["name"] for pod in shop.running()}
 
