@@ -12,6 +12,7 @@ from proxmox_offerings.catalogue.messages import message_of
 from proxmox_offerings.catalogue.observed import observed_of
 from proxmox_offerings.catalogue.stock import stock_of
 from proxmox_offerings.catalogue.systems import systems_of
+from proxmox_offerings.catalogue.totals import Total, totals_of
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.resources import (
     GROUP,
@@ -48,10 +49,14 @@ class PlannedOffering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All Offerings of a host in the order of their tiers, and the part of the host's status that was observed (no times, no conditions)."""
+    """All Offerings of a host in the order of their tiers, and the part of the host's status that was observed (no times, no conditions).
+
+    `totals` are the whole cluster's, by resource.
+    """
 
     offerings: tuple[PlannedOffering, ...]
     observed: ProxmoxHostStatus
+    totals: Mapping[str, Total]
 
 
 def plan(
@@ -91,6 +96,7 @@ def plan_of(counted: Count, *, past: Mapping[str, Stock]) -> Plan:
     return Plan(
         offerings=offerings,
         observed=observed_of(snapshot=snapshot, rooms=counted.rooms, shelves=counted.shelves, stocks=stocks),
+        totals=totals_of(counted.rooms, counted.shelves),
     )
 
 

@@ -23,10 +23,11 @@ from proxmox_offerings.controller.announcer import Announcer
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.controller.contact import Contact
+from proxmox_offerings.controller.figures import Figures
 from proxmox_offerings.controller.health import HealthServer
 from proxmox_offerings.controller.leader import Elector, Timing, own_identity
 from proxmox_offerings.controller.live import LiveObjects
-from proxmox_offerings.controller.metrics import CONTROLLER, Metrics
+from proxmox_offerings.controller.metrics import Metrics, QueueMetrics
 from proxmox_offerings.controller.planning import MakePlan
 from proxmox_offerings.controller.publish import Publisher
 from proxmox_offerings.controller.queue import Requeue, WorkQueue
@@ -73,7 +74,7 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
         client=client,
         elector=elector,
         metrics=metrics,
-        open_observer=functools.partial(open_observer, addresses=addresses),
+        open_observer=functools.partial(open_observer, addresses=addresses, on_call=metrics.api_call),
         make_plan=plan,
         unobserved=unobserved,
     )
@@ -153,9 +154,19 @@ class Operator:
             now=now,
         )
         self.queue: WorkQueue[Ref] = WorkQueue(
-            self._reconcile, concurrency=settings.concurrency, failed=self._reconcile_failed
+            self._reconcile,
+            concurrency=settings.concurrency,
+            failed=self._reconcile_failed,
+            watcher=QueueMetrics(metrics),
         )
-        metrics.watch_queue(lambda: len(self.queue), lambda: self.queue.active)
+        metrics.watch_queue(
+            depth=lambda: len(self.queue),
+            active=lambda: self.queue.active,
+            unfinished=lambda: sum(self.queue.seconds_in_hand),
+            longest=lambda: max(self.queue.seconds_in_hand, default=0.0),
+            concurrency=settings.concurrency,
+        )
+        metrics.add(Figures(live=live, seen=self._reconciler.seen, leading=self._is_leading, now=now))
         self._resync = Resync(
             hosts=hosts,
             offerings=offerings,
@@ -292,18 +303,21 @@ class Operator:
             with contextlib.suppress(asyncio.CancelledError):
                 await announcing
 
+    def _is_leading(self) -> bool:
+        return self._listed and (self._elector is None or self._elector.leading)
+
     async def _reconcile(self, ref: Ref) -> Requeue:
         began = time.monotonic()
         try:
             requeue = await self._reconciler.reconcile(ref)
-        finally:
-            self._metrics.reconcile_seconds.labels(controller=CONTROLLER).observe(time.monotonic() - began)
+        except Exception:
+            self._metrics.reconciled("error", time.monotonic() - began)
+            raise
         result = "success" if requeue.after is None else "requeue_after"
-        self._metrics.reconciles.labels(controller=CONTROLLER, result=result).inc()
+        self._metrics.reconciled(result, time.monotonic() - began)
         return requeue
 
     def _reconcile_failed(self, ref: Ref, error: Exception, delay: float) -> None:
-        self._metrics.reconciles.labels(controller=CONTROLLER, result="error").inc()
         log.error(
             "reconcile failed", namespace=ref.namespace, host=ref.name, retry_in_seconds=round(delay), exc_info=error
         )
@@ -315,11 +329,8 @@ class Operator:
             read_token=self._secrets.token,
             on_news=self.queue.add_after,
             backoff=Backoff(),
-            observed=self._observed,
+            observed=self._metrics.refreshed,
         )
-
-    def _observed(self, result: str, seconds: float) -> None:
-        self._metrics.refresh_seconds.labels(result=result).observe(seconds)
 
     def _health_server(self) -> HealthServer | None:
         if self._settings.health_port is None:

@@ -11,7 +11,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from proxmox_offerings.controller.backoff import Backoff
 
@@ -30,19 +30,50 @@ Failed = Callable[[Key, Exception, float], None]
 """Told of each failure: the key, what was raised, and the seconds until the next attempt."""
 
 
+class Watcher(Protocol):
+    """Told of what happens to keys, for metrics; times in seconds."""
+
+    def added(self) -> None: ...
+
+    def began(self, waited: float) -> None: ...
+
+    def ended(self, worked: float) -> None: ...
+
+    def repeated(self) -> None: ...
+
+
+class Unwatched:
+    """Nobody is told."""
+
+    def added(self) -> None: ...
+
+    def began(self, waited: float) -> None: ...
+
+    def ended(self, worked: float) -> None: ...
+
+    def repeated(self) -> None: ...
+
+
 class WorkQueue(Generic[Key]):
     """Calls `work` for each key, for at most `concurrency` keys at a time. Time is the running loop's."""
 
     def __init__(
-        self, work: Work[Key], *, concurrency: int, failed: Failed[Key], rng: random.Random | None = None
+        self,
+        work: Work[Key],
+        *,
+        concurrency: int,
+        failed: Failed[Key],
+        rng: random.Random | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._work = work
         self._concurrency = concurrency
         self._failed = failed
         self._random = rng or random.Random()  # noqa: S311 - delays, not secrets
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._waiting: set[Key] = set()
-        self._running: set[Key] = set()
+        self._watcher = watcher or Unwatched()
+        self._waiting: dict[Key, float] = {}
+        self._running: dict[Key, float] = {}
         self._again: set[Key] = set()
         self._later: dict[Key, asyncio.TimerHandle] = {}
         self._backoffs: dict[Key, Backoff] = {}
@@ -57,6 +88,12 @@ class WorkQueue(Generic[Key]):
         """Keys that are being worked on."""
         return len(self._running)
 
+    @property
+    def seconds_in_hand(self) -> tuple[float, ...]:
+        """For how long each of the keys that are being worked on has been."""
+        now = asyncio.get_running_loop().time() if self._running else 0.0
+        return tuple(now - since for since in self._running.values())
+
     def add(self, key: Key) -> None:
         """Work on `key` as soon as a worker is free."""
         if timer := self._later.pop(key, None):
@@ -64,7 +101,8 @@ class WorkQueue(Generic[Key]):
         if key in self._running:
             self._again.add(key)
         elif key not in self._waiting:
-            self._waiting.add(key)
+            self._waiting[key] = asyncio.get_running_loop().time()
+            self._watcher.added()
             self._ready.put_nowait(key)
 
     def add_after(self, key: Key, delay: float) -> None:
@@ -103,12 +141,14 @@ class WorkQueue(Generic[Key]):
     async def _run(self) -> None:
         while True:
             key = await self._ready.get()
-            self._waiting.discard(key)
-            self._running.add(key)
+            began = asyncio.get_running_loop().time()
+            self._watcher.began(began - self._waiting.pop(key))
+            self._running[key] = began
             try:
                 after = await self._attempt(key)
             finally:
-                self._running.discard(key)
+                del self._running[key]
+                self._watcher.ended(asyncio.get_running_loop().time() - began)
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)
@@ -120,6 +160,7 @@ class WorkQueue(Generic[Key]):
             requeue = await self._work(key)
         except Exception as error:  # noqa: BLE001 - one broken key must not stop the others; `failed` is told
             delay = self._backoffs.setdefault(key, Backoff(rng=self._random)).next()
+            self._watcher.repeated()
             self._failed(key, error, delay)
             return delay
         self._backoffs.pop(key, None)

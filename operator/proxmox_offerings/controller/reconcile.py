@@ -7,7 +7,7 @@ would be valid. Safe to repeat, and to abandon at any await. No failure of the c
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from proxmox_offerings.catalogue.observed import counts_of
 from proxmox_offerings.catalogue.plan import Plan, PlannedOffering
 from proxmox_offerings.controller import host_status, statements, wanted
 from proxmox_offerings.controller.backoff import Backoff
+from proxmox_offerings.controller.figures import Seen
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.planning import MakePlan, planned
 from proxmox_offerings.controller.problems import INTERNAL_ERROR, Outlook, Problem
@@ -61,11 +62,17 @@ class Sight:
 
 @dataclass(slots=True, kw_only=True)
 class Memory:
-    """What is kept about a host between reconciles. `told` is the problem that was logged last; () if nothing was logged yet."""
+    """What is kept about a host between reconciles.
+
+    `told` is the problem that was logged last, () if nothing was logged yet; `seen` what was published last of what was read, to be believed until
+    `seen_until`.
+    """
 
     session: Session
     writing: Backoff
     told: tuple[str, ...] = ()
+    seen: Seen | None = None
+    seen_until: datetime | None = None
 
 
 class Reconciler:
@@ -113,6 +120,14 @@ class Reconciler:
             return self._next(resource, memory.session, again=memory.writing.next(most=LONGEST_WRITE_DELAY))
         memory.writing.reset()
         return self._next(resource, memory.session)
+
+    def seen(self, ref: Ref) -> Seen | None:
+        """What this process knows of the host's cluster; None if it never read it, or another one."""
+        memory = self._memories.get(ref)
+        if memory is None or memory.seen is None or memory.seen_until is None or memory.session.snapshot is None:
+            return None
+        believed = memory.seen.at <= self._now() < memory.seen_until
+        return memory.seen if believed else replace(memory.seen, totals=None)
 
     async def close(self) -> None:
         """Stop observing."""
@@ -195,6 +210,8 @@ class Reconciler:
         rhythm = statements.Rhythm.of(host.spec)
         insecure = host.spec.tls.insecure_skip_verify
         if sight is not None:
+            memory.seen = Seen(at=sight.snapshot.observed_at, totals=sight.plan.totals)
+            memory.seen_until = sight.snapshot.observed_at + rhythm.validity
             reading = wanted.Reading(at=sight.snapshot.observed_at, confirmed=session.problem is None, rhythm=rhythm)
             offerings = wanted.seen(
                 sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now, marks=session.marks

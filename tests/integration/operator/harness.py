@@ -163,13 +163,21 @@ class OperatorThread:
 
     def writes_refused(self) -> int:
         """How often the API server said that an object is another version by now."""
-        refused = re.findall(r'rest_client_requests_total\{code="409".*\} (\d+)', self._metrics.text().decode())
+        refused = re.findall(r'rest_client_requests_total\{code="409".*\} (\d+)', self.metrics())
         return sum(map(int, refused))
 
     def refused(self) -> int:
         """How often the API server did not know who asked."""
-        refused = re.findall(r'rest_client_requests_total\{code="401".*\} (\d+)', self._metrics.text().decode())
+        refused = re.findall(r'rest_client_requests_total\{code="401".*\} (\d+)', self.metrics())
         return sum(map(int, refused))
+
+    def metrics(self) -> str:
+        """What it serves at /metrics."""
+
+        async def text() -> str:
+            return self._metrics.text().decode()
+
+        return asyncio.run_coroutine_threadsafe(text(), self._loop).result(PATIENCE)
 
     def settle(self) -> None:
         """Wait until no work is in hand."""

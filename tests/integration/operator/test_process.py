@@ -61,6 +61,9 @@ def test_from_a_simulated_cluster_to_offerings_and_a_clean_end(kube: Kube, proce
     assert re.search(
         r'rest_client_requests_total\{code="200",method="PATCH",resource="proxmoxhosts/status"\} [1-9]', metrics
     )
+    assert re.search(r'proxmox_offerings_api_calls_total\{call="/cluster/resources",result="200"\} [1-9]', metrics)
+    assert re.search(r'workqueue_adds_total\{controller="proxmoxhost",name="proxmoxhost"\} [1-9]', metrics)
+    assert re.search(r'proxmox_offerings_capacity\{host="fra1",.*resource="memory",unit="byte"\} [1-9]', metrics)
     began = time.monotonic()
     assert process.end() == 0
     assert time.monotonic() - began < 4, "kopf waits five seconds for tasks that nobody ends"

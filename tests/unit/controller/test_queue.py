@@ -56,6 +56,57 @@ def scenario(worked: Worked, actions: Callable[[WorkQueue[str]], Awaitable[None]
     return run(main())
 
 
+class Noted:
+    """A watcher that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def added(self) -> None:
+        self.told.append("added")
+
+    def began(self, waited: float) -> None:
+        self.told.append(f"began after {waited:g}")
+
+    def ended(self, worked: float) -> None:
+        self.told.append(f"ended after {worked:g}")
+
+    def repeated(self) -> None:
+        self.told.append("repeated")
+
+
+def test_what_happens_to_keys_is_told_for_metrics() -> None:
+    """A key that waits is added once; one that fails is repeated; one that is abandoned ends too."""
+
+    async def main() -> tuple[list[str], list[tuple[float, ...]]]:
+        failing, noted = iter([True]), Noted()
+
+        async def work(_: str) -> Requeue:
+            await asyncio.sleep(3)
+            if next(failing, False):
+                raise ValueError("boom")
+            return Requeue(after=None)
+
+        queue = WorkQueue(work, concurrency=1, failed=lambda *_: None, rng=NoJitter(), watcher=noted)
+        in_hand = [queue.seconds_in_hand]
+        for key in ("a", "a", "b"):
+            queue.add(key)
+        queue.start()
+        await asyncio.sleep(5)
+        in_hand.append(queue.seconds_in_hand)
+        await asyncio.sleep(2)
+        await queue.stop()
+        in_hand.append(queue.seconds_in_hand)
+        return noted.told, in_hand
+
+    told, in_hand = run(main())
+    assert told == [
+        *("added", "added", "began after 0", "repeated", "ended after 3", "began after 3", "added", "ended after 3"),
+        *("began after 2", "ended after 1"),
+    ]
+    assert in_hand == [(), (2.0,), ()]
+
+
 def test_a_key_that_waits_is_worked_on_once() -> None:
     async def actions(queue: WorkQueue[str]) -> None:
         for _ in range(5):
