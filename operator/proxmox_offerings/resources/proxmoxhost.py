@@ -156,5 +156,5 @@ class ProxmoxHost(Resource):
     kind: Literal["ProxmoxHost"] = "ProxmoxHost"
     spec: ProxmoxHostSpec
     """How to reach the cluster, and on what terms to sell it."""
-    status: ProxmoxHostStatus | None = None
+    status: ProxmoxHostStatus = ProxmoxHostStatus()
     """What was observed."""

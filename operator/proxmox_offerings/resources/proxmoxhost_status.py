@@ -165,8 +165,10 @@ class ProxmoxHostStatus(Model):
         handler.resolve_ref_schema(described)["properties"]["nodeSummary"] = summary
         return described
 
-    observed_generation: Count | None = None
-    """The generation of the spec that this was said about."""
+    observed_generation: Annotated[Int, Field(ge=-1)] = -1
+    """The generation of the spec that this was said about. -1: nobody looked at it yet, so that whoever waits does not take what is new
+    for what is fine.
+    """
     conditions: Annotated[tuple[Condition, ...], Keyed("type")] = ()
     """Ready sums up. Reachable, Authorized, Quorate and TLSVerified are facts; Reconciling and Stalled are there only while
     something is wrong.

@@ -349,7 +349,10 @@ class Process:
         if self._process.poll() is None:
             self._process.send_signal(sent)
         try:
-            return self._process.wait(within)
+            code = self._process.wait(within)
+            if code > 0:
+                print(self.log.read_text(encoding="utf-8", errors="replace")[-5000:])  # what pytest shows of a failure
+            return code
         finally:
             self.destroy()
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from proxmox_offerings.resources import InvalidResource, Offering, OfferingStatus, ProxmoxHost, Stock
+from proxmox_offerings.resources import InvalidResource, Offering, OfferingStatus, ProxmoxHost, ProxmoxHostStatus, Stock
 from unit.resources.refused import AT_THE_LIMITS, MINIMAL, REFUSED, Refused, changed, says
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -66,7 +66,7 @@ def test_output_of_kubectl_get_is_a_file_too() -> None:
         "uid": "x",
     }
     host = ProxmoxHost.parse(stored, strict=True)
-    assert host.status is None, "a file tells what should be, not what was seen"
+    assert host.status == ProxmoxHostStatus(), "a file tells what should be, not what was seen"
     assert host.spec == ProxmoxHost.parse(stored).spec
 
 
