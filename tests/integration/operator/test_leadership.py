@@ -145,7 +145,7 @@ def test_what_is_not_sent_for_want_of_the_lease_is_no_failure(
     kube.host("fra1", tiers=[SMALL])
     operator.settle()
     assert {name: version for name, version in kube.versions().items() if name not in before} == {}
-    assert "status" not in kube.get_host("fra1")
+    assert kube.get_host("fra1")["status"] == {"observedGeneration": -1}
     log = "".join(capfd.readouterr())
     assert "operator starts" in log
     assert "not ready" not in log
