@@ -217,7 +217,8 @@ class Publisher:
         written = await self._offerings.apply_status(there, whole)
         self._live.saw_offering(written)
         self._changed(OfferingChange(live=written, before=instead_of, after=whole))
-        _tell_of_stock(there.ref, before, whole)
+        if reason is not OfferingReason.TERMS_CHANGED:
+            _tell_of_stock(there.ref, instead_of, whole)
         return written
 
     async def _remove(self, there: LiveObject, sure: Sure) -> None:

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from proxmox_offerings.catalogue.plan import PlannedOffering
 from proxmox_offerings.controller import statements, wanted
+from proxmox_offerings.controller.announcements import Change, announcements_of
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.publish import Outcome, Publisher
 from proxmox_offerings.controller.statements import Rhythm
@@ -35,7 +37,10 @@ class World:
         self.kube = FakeKube()
         self.live = LiveObjects()
         self.now = NOON
-        self.publisher = Publisher(hosts=self.kube, offerings=self.kube, live=self.live, now=lambda: self.now)
+        self.changes: list[Change] = []
+        self.publisher = Publisher(
+            hosts=self.kube, offerings=self.kube, live=self.live, now=lambda: self.now, changed=self.changes.append
+        )
 
     async def say(
         self,
@@ -68,6 +73,11 @@ class World:
         before = len(self.kube.writes)
         outcome = await self.publisher.offerings(HOST, offerings)
         return outcome, self.kube.writes[before:]
+
+    def told(self) -> list[str]:
+        """What Events would tell of all that was written since this was asked last."""
+        changes, self.changes[:] = list(self.changes), []
+        return [announcement.reason for change in changes for announcement in announcements_of(change)]
 
     def stock(self, name: str = "fra1-small") -> tuple[Stock, int | None]:
         status = statements.read_status(self.kube.there[name].status)
@@ -122,6 +132,28 @@ async def test_a_new_spec_never_stands_beside_a_number_for_the_old_one(world: Wo
         assert not claims or version.status["observedGeneration"] == version.generation
         assert ("available" in version.status) is claims
     assert world.stock()[0] is Stock.IN_STOCK
+
+
+async def test_a_sold_out_offering_whose_price_changes_is_not_told_as_sold_out_again(world: World) -> None:
+    """Its statement is withdrawn for a moment, which is nobody's news."""
+    full = {"threads": 1}
+    await world.say(plans(**full))
+    assert world.told() == ["SoldOut"]
+    dearer = tier("small", cpu=2, price={"currency": "EUR", "monthly": "9.00"})
+    with capture_logs() as log:
+        written = await world.say(plans(dearer, **full), terms_changed=True)
+    assert [what for what, _ in written] == ["status", "apply", "status"]
+    assert [line for line in log if line["log_level"] != "debug"] == []
+    assert world.told() == []
+    await world.say(plans(dearer), at=NOON + timedelta(seconds=60))
+    assert world.told() == ["BackInStock"]
+
+
+async def test_what_is_in_stock_and_becomes_too_large_is_told_as_sold_out(world: World) -> None:
+    await world.say(plans())
+    written = await world.say(plans(tier("small", cpu=64)), terms_changed=True)
+    assert [what for what, _ in written] == ["status", "apply", "status"]
+    assert world.told() == ["SoldOut"]
 
 
 async def test_a_label_is_repaired_without_withdrawing(world: World) -> None:
