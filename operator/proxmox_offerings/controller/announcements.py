@@ -7,6 +7,7 @@ when another process leads, nothing is told again. What is no change of state (o
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from proxmox_offerings.controller import statements
 from proxmox_offerings.controller.reasons import EventReason, HostReason, OfferingReason
 from proxmox_offerings.kube.objects import LiveObject
 from proxmox_offerings.resources import Condition, ConditionStatus, OfferingStatus, ProxmoxHostStatus, Stock
@@ -81,13 +82,14 @@ def _of_offering(before: OfferingStatus | None, after: OfferingStatus) -> Iterat
     message = after.message or ""
     if was == now:
         return
-    if now == Stock.OUT_OF_STOCK:
+    known_again = now in set(Stock) and was in (OfferingReason.STOCK_UNKNOWN, OfferingReason.EXPIRED)
+    if now == Stock.OUT_OF_STOCK and not statements.was_sold_out(before):
         yield Announcement(reason=EventReason.SOLD_OUT, message=message, warning=False)
     elif now == OfferingReason.STOCK_UNKNOWN or (now == OfferingReason.EXPIRED and was in set(Stock)):
         yield Announcement(reason=now, message=message, warning=True)
-    elif now in set(Stock) and was == Stock.OUT_OF_STOCK:
+    elif now in set(Stock) and now != Stock.OUT_OF_STOCK and statements.was_sold_out(before):
         yield Announcement(reason=EventReason.BACK_IN_STOCK, message=message, warning=False)
-    elif now in set(Stock) and was in (OfferingReason.STOCK_UNKNOWN, OfferingReason.EXPIRED):
+    elif known_again:
         yield Announcement(reason=EventReason.STOCK_KNOWN, message=message, warning=False)
 
 

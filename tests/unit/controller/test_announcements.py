@@ -43,6 +43,8 @@ OUT = offering(Stock.OUT_OF_STOCK, 0)
 BLURRED = offering(Stock.UNKNOWN, reason=OfferingReason.STOCK_UNKNOWN)
 OVER = offering(Stock.UNKNOWN, reason=OfferingReason.EXPIRED)
 NEW = offering(Stock.UNKNOWN, reason=OfferingReason.NOT_OBSERVED)
+OUT_AND_OVER = OVER.model_copy(update={"sold_out": True})
+OUT_AND_NEW = NEW.model_copy(update={"sold_out": True})
 CHANGING = offering(Stock.UNKNOWN, reason=OfferingReason.TERMS_CHANGED)
 
 
@@ -100,6 +102,10 @@ def test_a_host_is_told_of_when_its_state_changes_and_only_then(
         pytest.param(IN, OVER, ["Warning Expired"], id="ended"),
         pytest.param(BLURRED, OVER, [], id="what was not known ends"),
         pytest.param(OVER, OUT, ["Normal SoldOut"], id="known again, and sold out"),
+        pytest.param(OUT_AND_OVER, OUT, ["Normal StockKnown"], id="known again, and still sold out"),
+        pytest.param(OUT_AND_NEW, OUT, [], id="still sold out on other terms"),
+        pytest.param(OUT_AND_OVER, IN, ["Normal BackInStock"], id="known again, and back in stock"),
+        pytest.param(OUT_AND_NEW, LOW, ["Normal BackInStock"], id="back in stock on other terms"),
         pytest.param(OVER, IN, ["Normal StockKnown"], id="known again"),
         pytest.param(IN, NEW, [], id="withdrawn because somebody changed the terms"),
         pytest.param(IN, CHANGING, [], id="withdrawn for a moment"),
