@@ -70,7 +70,7 @@ def test_health_of_hosts_in_each_condition(kube: Kube, clusters: Clusters, start
     clusters.seen[kube.host("poor", tiers=[SMALL])] = ONE_NODE
     expected["poor"] = ("CredentialsMissing", "Degraded", "Failed")
 
-    assert health(kube.get_host("good")) == ("Progressing", "Unknown"), "nobody has looked at it yet"
+    assert health(kube.get_host("good")) == ("Progressing", "InProgress"), "nobody has looked at it yet"
     operator = start()
     for name, told in expected.items():
         eventually(lambda name=name, told=told: kube.reason(name) == told[0])
