@@ -67,7 +67,7 @@ annotations:
 {{- define "proxmox-offerings.rules" -}}
 - apiGroups: [proxmox-offerings.io]
   resources: [proxmoxhosts]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [proxmox-offerings.io]
   resources: [proxmoxhosts/status, offerings/status]
   verbs: [patch]

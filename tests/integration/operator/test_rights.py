@@ -240,6 +240,7 @@ def test_apply_that_creates_is_refused_without_the_right_to_create(deploy: Calla
 
 
 SERVED = {
+    Right("proxmox-offerings.io", "proxmoxhosts", "get"),
     Right("proxmox-offerings.io", "proxmoxhosts", "list"),
     Right("proxmox-offerings.io", "proxmoxhosts", "watch"),
     Right("proxmox-offerings.io", "proxmoxhosts/status", "patch"),
