@@ -24,8 +24,8 @@ test: controlplane helm ## Run all tests (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 .PHONY: test-long
-test-long: controlplane ## Run the tests that take minutes (ARGS="..." for pytest)
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 -m long $(ARGS)
+test-long: controlplane ## Run the long tests: soak, fuzzing, every crash (MINUTES=5 for each fuzzer; ARGS="..." for pytest)
+	LONG_MINUTES="$(MINUTES)" $(BIN)/pytest -m long --timeout=3600 --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 .PHONY: e2e
 e2e: controlplane helm ## Run tests in real pods: the image, the chart, upgrades, the loss of a replica (ARGS="..." for pytest)

@@ -217,7 +217,7 @@ def storage(
             content=frozenset(content),
             disabled=disabled,
             shared=is_shared or None,
-            **definition,
+            **{**_own_place(name, plugin), **definition},
         ),
         on=None if on is None else frozenset(on),
         total=amount(total),
@@ -227,6 +227,19 @@ def storage(
         row_shared=is_shared,
         written=amount(written),
     )
+
+
+def _own_place(name: str, plugin: str) -> dict[str, str]:
+    """What a definition must have, so that the storage shares its bytes with no other."""
+    return {
+        "lvmthin": {"volume_group": name, "thin_pool": "data"},
+        "lvm": {"volume_group": name},
+        "zfspool": {"pool": name},
+        "dir": {"path": f"/{name}"},
+        "btrfs": {"path": f"/{name}"},
+        "nfs": {"server": f"{name}.example.net", "export": "/"},
+        "cifs": {"server": f"{name}.example.net", "share": name},
+    }.get(plugin, {})
 
 
 @dataclass(frozen=True, kw_only=True)

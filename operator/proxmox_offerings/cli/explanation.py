@@ -28,6 +28,7 @@ STORAGE_WORDS = {
     "Disabled": "disabled",
     "Unknown": "its state is not known",
     "Inactive": "not active",
+    "Contradictory": "its definition is incomplete, or told in different ways",
     "OtherClass": "of another class",
     "Unread": "nobody could read how much of it is free",
 }

@@ -43,6 +43,20 @@ def backing_of(config: StorageConfig, *, node: str, shared: bool) -> str:
     return name if shared else f"{name}@{node}"
 
 
+def tells_its_backing(config: StorageConfig) -> bool:
+    """Whether its definition has what its plugin cannot do without; else nobody knows with which others it shares its bytes."""
+    needed = {
+        "nfs": (config.server, config.export),
+        "cifs": (config.server, config.share),
+        "zfspool": (config.pool,),
+        "lvm": (config.volume_group,),
+        "lvmthin": (config.volume_group, config.thin_pool),
+        "dir": (config.path,),
+        "btrfs": (config.path,),
+    }
+    return all(needed.get(config.plugin, ()))
+
+
 def monitors_of(config: StorageConfig) -> frozenset[str]:
     """The monitors of a Ceph cluster, by address alone: "10.0.0.1:6789", "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]" and "10.0.0.1" are one."""
     if config.plugin not in CEPH_PLUGINS:

@@ -80,6 +80,8 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
         raise CallFailed("the cluster lists no node, not even the one that answered")
     if fast.cluster.online and not any(row.name in fast.cluster.online for row in fast.resources.nodes):
         raise CallFailed("the nodes that the cluster lists are other ones than its members")
+    if fast.cluster.name is None and len(fast.resources.nodes) > 1:
+        raise CallFailed("several nodes are listed, but nothing is told of a cluster that could have a quorum")
     # One look at each of thousands of rows.
     guests_of: dict[str, list[GuestRow]] = defaultdict(list)
     last_known = {}
@@ -102,6 +104,10 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
             if guest.vmid in remembered.sizes:
                 last_known[guest.vmid] = remembered.sizes[guest.vmid]
         guests_of[guest.node].append(guest)
+    listed = {row.name for row in fast.resources.nodes}
+    # What is left of a node that was removed from the cluster has no size.
+    if any(not _unsized(guest) for name, there in guests_of.items() if name not in listed for guest in there):
+        raise CallFailed("a guest is listed on a node that is not listed itself")
     nodes = nodes_of(fast=fast, slow=slow, configs=configs, guests_of=guests_of)
     places = places_of(
         fast=fast,

@@ -27,10 +27,10 @@ def state_of(row: NodeRow, *, manager: ManagerStatus, online: Mapping[str, bool]
     """The row's status wins over what its guests and storages still say; any of three signals means maintenance (proxmox-api.md 2.7)."""
     if row.status == "offline" or online.get(row.name) is False:
         return NodeState.OFFLINE
-    if row.status != "online":
-        return NodeState.UNKNOWN
     signals = (row.hastate, manager.node_status.get(row.name), manager.lrm_mode.get(row.name))
-    return NodeState.MAINTENANCE if "maintenance" in signals else NodeState.ONLINE
+    if "maintenance" in signals:
+        return NodeState.MAINTENANCE
+    return NodeState.ONLINE if row.status == "online" else NodeState.UNKNOWN
 
 
 def nodes_of(*, fast: Fast, slow: Slow, configs: Configs, guests_of: Mapping[str, list[GuestRow]]) -> dict[str, Node]:

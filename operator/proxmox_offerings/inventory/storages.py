@@ -11,6 +11,7 @@ from proxmox_offerings.inventory.backings import (
     merged,
     same_bytes,
     same_cluster,
+    tells_its_backing,
 )
 from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
 from proxmox_offerings.inventory.snapshot import StoragePlace
@@ -104,6 +105,9 @@ def _unusable(
         return "Unknown"
     if seen is not None and not seen.active:
         return "Inactive"
+    told = {row.plugin, config.plugin, seen.plugin if seen is not None else None} - {None}
+    if len(told) > 1 or not tells_its_backing(config):
+        return "Contradictory"
     return None
 
 

@@ -231,13 +231,13 @@ class TestOneMore:
         terms = {"storage": {"reservedPercent": 10}}
         account = told(seen, tier(disk="10Gi"), allocation=terms)
         assert account.available == 2
-        assert account.shortage == Shortage(node="pve1", disk=5 * GIB, backing="thin:a/@pve1")
+        assert account.shortage == Shortage(node="pve1", disk=5 * GIB, backing="thin:a/data@pve1")
         assert "one more would fit with 5 GiB of disk on a on pve1 more free" in words(
             seen, tier(disk="10Gi"), allocation=terms
         )
         only = cluster(storages=[storage("b", volume_group="b", total="100Gi", avail="5Gi")])
         assert told(only, tier(disk="10Gi"), allocation=terms).shortage == Shortage(
-            node="pve1", disk=15 * GIB, backing="thin:b/@pve1"
+            node="pve1", disk=15 * GIB, backing="thin:b/data@pve1"
         )
 
     def test_disk_that_another_node_could_leave_to_it(self) -> None:
@@ -251,13 +251,13 @@ class TestOneMore:
         )
         account = told(seen, tier(disk="10Gi"))
         assert account.available == 5
-        assert account.shortage == Shortage(node="pve2", disk=GIB, backing="thin:own/@pve1")
+        assert account.shortage == Shortage(node="pve2", disk=GIB, backing="thin:own/data@pve1")
 
     def test_memory_and_disk_where_both_end_together(self) -> None:
         seen = cluster(
             nodes=[node(memory="2Gi")], guests=[guest(100, memory="1Gi")], storages=[storage("a", avail="1Gi")]
         )
-        assert told(seen).shortage == Shortage(node="pve1", memory=GIB, disk=GIB, backing="lvmthin:a@pve1")
+        assert told(seen).shortage == Shortage(node="pve1", memory=GIB, disk=GIB, backing="thin:a/data@pve1")
 
     def test_a_card(self) -> None:
         seen = cluster(nodes=[node(pci=cards(2))], guests=[guest(100)], configs={100: config("01:00")})
@@ -335,7 +335,7 @@ class TestStranded:
         assert account.available == 1
         assert account.stranded == (
             Stranded(nodes=("pve1",), lack=(DISK,), memory=120 * GIB, cpu=6200),
-            Stranded(nodes=("pve2",), lack=(MEMORY,), cpu=5400, disk={"thin:b/@pve2": 800 * GIB}),
+            Stranded(nodes=("pve2",), lack=(MEMORY,), cpu=5400, disk={"thin:b/data@pve2": 800 * GIB}),
         )
         lines = words(seen, unit)
         assert "stranded pve1: 120 GiB of memory and 62 vCPUs, but no disk" in lines

@@ -86,7 +86,7 @@ class TestSentences:
             "none fits: memory is used up on pve1, where CPU and disk are left; "
             "CPU is used up on pve2 and pve3, where memory and disk are left"
         )
-        assert self.sentence(*nodes[:1], guests=guests, storages=[storage("a", avail="0")]) == (
+        assert self.sentence(*nodes[:1], guests=guests[:1], storages=[storage("a", avail="0")]) == (
             "none fits: memory is used up on pve1, where CPU is left"
         )
 

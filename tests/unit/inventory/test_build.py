@@ -1,12 +1,15 @@
 """What must be read for counting, what is remembered from turn to turn, and what a Snapshot holds."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from proxmox_offerings.inventory.build import configs_wanted
 from proxmox_offerings.inventory.gathered import Remembered
+from proxmox_offerings.inventory.snapshot import NodeState
 from proxmox_offerings.proxmox.answers import GuestRow, Volume
+from proxmox_offerings.proxmox.errors import CallFailed
 from support.cluster import (
     READ_AT,
     ClusterFacts,
@@ -178,3 +181,50 @@ class TestTemplates:
 
 def test_statement_is_as_old_as_the_first_call_it_stands_on() -> None:
     assert cluster().snapshot().observed_at == READ_AT
+
+
+class TestContradictions:
+    """What cannot be true together is no snapshot, whichever part of it is wrong."""
+
+    def test_a_guest_on_a_node_that_is_not_listed(self) -> None:
+        """Its room would be free on the node where it is."""
+        with pytest.raises(CallFailed, match="not listed itself"):
+            cluster(nodes=[node("pve1")], guests=[guest(100, "pve2")]).snapshot()
+
+    def test_what_is_left_of_a_node_that_was_removed_is_none(self) -> None:
+        assert cluster(nodes=[node("pve1")], guests=[unknown(100, "pve2")]).snapshot().guests["pve2"]
+
+    def test_several_nodes_without_a_cluster_that_could_have_a_quorum(self) -> None:
+        seen = cluster(nodes=[node("pve1"), node("pve2")])
+        alone = replace(seen.fast, cluster=replace(seen.fast.cluster, name=None))
+        with pytest.raises(CallFailed, match="quorum"):
+            seen.snapshot(fast=alone)
+
+    def test_a_node_in_maintenance_stays_so_when_its_data_is_gone(self) -> None:
+        """Its HA guests are on their way to others."""
+        seen = cluster(nodes=[node("pve1", status="unknown"), node("pve2")], manager=maintenance("pve1"))
+        assert seen.snapshot().nodes["pve1"].state is NodeState.MAINTENANCE
+
+    @pytest.mark.parametrize(
+        ("plugin", "lacking"),
+        [
+            ("lvm", "volume_group"),
+            ("lvmthin", "volume_group"),
+            ("lvmthin", "thin_pool"),
+            ("zfspool", "pool"),
+            ("dir", "path"),
+            ("btrfs", "path"),
+            ("nfs", "server"),
+            ("nfs", "export"),
+            ("cifs", "share"),
+        ],
+    )
+    def test_a_storage_that_does_not_tell_its_bytes_may_share_them(self, plugin: str, lacking: str) -> None:
+        (place,) = cluster(storages=[storage("a", plugin, **{lacking: None})]).snapshot().storages
+        assert place.unusable == "Contradictory"
+
+    def test_a_storage_that_is_of_two_kinds(self) -> None:
+        seen = cluster(storages=[storage("a")])
+        rows = tuple(replace(row, plugin="dir") for row in seen.fast.resources.storages)
+        fast = replace(seen.fast, resources=replace(seen.fast.resources, storages=rows))
+        assert [place.unusable for place in seen.snapshot(fast=fast).storages] == ["Contradictory"]

@@ -27,7 +27,15 @@ def test_a_cluster_says_whether_it_has_a_quorum(told: object, quorate: bool) -> 
     assert (status.name, status.quorate, status.online) == ("c", quorate, {"a": False})
 
 
-@pytest.mark.parametrize("rows", [[], [{"type": "cluster", "name": "c"}], [{"type": "cluster", "quorate": 1}] * 2])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [{"type": "cluster", "name": "c"}],
+        [{"type": "cluster", "quorate": 1}] * 2,
+        [{"type": "node", "name": name, "online": 1} for name in ("a", "b")],
+    ],
+)
 def test_a_cluster_status_that_leaves_the_quorum_open_is_refused(rows: list[dict[str, Any]]) -> None:
     with pytest.raises(Nonsense):
         cluster.cluster_status(rows)
@@ -218,7 +226,51 @@ def test_an_interface_that_is_down_does_not_say_so() -> None:
 def test_a_machine_has_sockets_times_cores_unless_vcpus_are_fewer() -> None:
     assert guests.guest_config({"sockets": 2, "cores": "4", "memory": "4096"}, "qemu").cores == 8
     assert guests.guest_config({"sockets": 2, "cores": 4, "vcpus": 3}, "qemu").cores == 3
-    assert guests.guest_config({}, "qemu").cores == 1
+    assert guests.guest_config({"digest": "0"}, "qemu").cores == 1
+
+
+@pytest.mark.parametrize(
+    "told", ["rubbish", "0x10", "host=", "mapping=", ",pcie=1", "0000:01:00.0;nvidia", "0000:01:00.0,mapping"]
+)
+def test_a_device_that_cannot_be_made_out_is_not_left_free(told: str) -> None:
+    with pytest.raises(Nonsense):
+        guests.guest_config({"hostpci0": told}, "qemu")
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["0000:01:00", "01:00.0,pcie=1", "host=0000:01:00;0000:02:00.1,x-vga=on", "mapping=a100,mdev=nvidia-1", "00:1F.3"],
+)
+def test_devices_are_kept_as_they_are_written(told: str) -> None:
+    assert guests.guest_config({"hostpci0": told}, "qemu").hostpci == (told,)
+
+
+@pytest.mark.parametrize("kind", ["qemu", "lxc"])
+def test_a_configuration_without_anything_is_none(kind: Any) -> None:
+    for empty in ({}, []):
+        with pytest.raises(Nonsense):
+            guests.guest_config(empty, kind)
+
+
+@pytest.mark.parametrize("told", [None, "", {}, "x"])
+def test_a_mapping_without_its_entries_is_not_read_as_one_that_has_none(told: object) -> None:
+    with pytest.raises(Nonsense):
+        cluster.pci_mappings([{"id": "a100", "map": told}])
+
+
+@pytest.mark.parametrize(
+    ("parse", "row"),
+    [
+        (cluster.storage_configs, {"storage": "a", "type": "dir"}),
+        (cluster.pci_mappings, {"id": "a", "map": []}),
+        (nodes.node_storages, {"storage": "a"}),
+        (nodes.mdev_types, {"type": "nvidia-1", "available": 1}),
+    ],
+)
+def test_what_is_told_twice_contradicts_itself(parse: Any, row: dict[str, Any]) -> None:
+    parse([row])
+    with pytest.raises(Nonsense):
+        parse([row, row])
 
 
 def test_a_container_without_limits_has_none() -> None:

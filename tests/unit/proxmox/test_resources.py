@@ -90,6 +90,10 @@ def test_loose_types_and_order_make_no_difference() -> None:
         pytest.param({"maxmem": 1.5}, id="a fraction of a byte"),
         pytest.param({"maxcpu": "NaN"}, id="vCPUs are not a number"),
         pytest.param({"type": "vmware"}, id="a guest of an unknown kind"),
+        pytest.param({"type": ..., "vmid": ...}, id="a row of no type"),
+        pytest.param({"type": ["qemu"]}, id="a type that is no text"),
+        pytest.param({"template": []}, id="neither a template nor none"),
+        pytest.param({"tags": ["dedicated"]}, id="tags are no text"),
     ],
 )
 def test_a_guest_that_cannot_be_read_is_never_left_out(changes: dict[str, Any]) -> None:
@@ -141,7 +145,7 @@ def test_a_storage_with_impossible_numbers_is_not_available() -> None:
     assert [(one.status, one.disk) for one in read.storages] == [("unknown", None), ("available", 4)]
 
 
-@pytest.mark.parametrize("twice", [NODE, STORAGE])
+@pytest.mark.parametrize("twice", [NODE, STORAGE, GUEST])
 def test_what_is_listed_twice_contradicts_itself(twice: dict[str, Any]) -> None:
     with pytest.raises(Nonsense):
         resources([twice, twice])
@@ -151,6 +155,6 @@ def test_what_is_listed_twice_contradicts_itself(twice: dict[str, Any]) -> None:
 def test_rows_of_unknown_types_are_counted_and_known_others_are_not() -> None:
     """T26: a newer version may list more."""
     read = resources(
-        [NODE, {"type": "pool", "id": "/pool/x"}, {"type": "network"}, {"type": "sdn"}, {"type": "quantum"}, {}]
+        [NODE, {"type": "pool", "id": "/pool/x"}, {"type": "network"}, {"type": "sdn"}, {"type": "quantum"}]
     )
-    assert (len(read.nodes), read.ignored) == (1, 2)
+    assert (len(read.nodes), read.ignored) == (1, 1)

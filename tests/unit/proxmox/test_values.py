@@ -53,6 +53,13 @@ def test_a_boolean_is_one_in_any_type(told: object, truth: bool) -> None:
     assert boolean({}, "b") is False
 
 
+@pytest.mark.parametrize("told", [[], {}, "yes", 2, -1, [1]])
+def test_what_is_neither_set_nor_not_set_is_refused(told: object) -> None:
+    """Anything taken for true would make a guest a template, which takes no room, and a local storage a shared one."""
+    with pytest.raises(Nonsense):
+        boolean({"b": told}, "b")
+
+
 def test_a_name_of_digits_may_come_as_a_number() -> None:
     assert text({"name": 123}, "name") == "123"
     with pytest.raises(Nonsense):

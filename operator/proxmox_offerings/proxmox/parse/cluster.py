@@ -9,7 +9,17 @@ from proxmox_offerings.proxmox.answers import (
     StorageConfig,
     Version,
 )
-from proxmox_offerings.proxmox.parse.values import Nonsense, Row, boolean, fields, required, rows, text, truth, words
+from proxmox_offerings.proxmox.parse.values import (
+    Nonsense,
+    Row,
+    boolean,
+    each_once,
+    fields,
+    required,
+    rows,
+    text,
+    words,
+)
 
 
 def version(data: object) -> Version:
@@ -23,7 +33,7 @@ def permissions(data: object) -> Permissions:
     """GET /access/permissions; empty for a token without any right."""
     return Permissions(
         paths={
-            path: {privilege: truth(propagates) for privilege, propagates in fields(privileges).items()}
+            path: {privilege: boolean(fields(privileges), privilege) for privilege in fields(privileges)}
             for path, privileges in fields(data).items()
         }
     )
@@ -31,18 +41,22 @@ def permissions(data: object) -> Permissions:
 
 def cluster_status(data: object) -> ClusterStatus:
     """GET /cluster/status: a `cluster` row exists only in a cluster, so a standalone node is always quorate."""
-    clusters, online = [], {}
+    clusters, names, online = [], set(), {}
     for row in rows(data):
         match row.get("type"):
             case "cluster":
                 clusters.append(row)
-            case "node" if "online" in row:
-                online[required(row, "name")] = boolean(row, "online")
+            case "node":
+                names.add(name := required(row, "name"))
+                if "online" in row:
+                    online[name] = boolean(row, "online")
     if len(clusters) > 1:
         raise Nonsense("it tells of several clusters")
     if not clusters:
         if not online:
             raise Nonsense("it tells of no node")
+        if len(names) > 1:
+            raise Nonsense("it tells of several nodes, but of no cluster that could have a quorum")
         return ClusterStatus(name=None, quorate=True, online=online)
     if "quorate" not in clusters[0]:
         raise Nonsense("it does not tell whether the cluster has a quorum")
@@ -67,7 +81,7 @@ def manager_status(data: object) -> ManagerStatus:
             for service, told in sorted(services.items())
             if (vmid := service.partition(":")[2]).isdecimal()
             and isinstance(told, dict)
-            and told.get("state") in {"migrate", "relocate"}
+            and told.get("state") in ("migrate", "relocate")  # a tuple: what is told may not be hashable
             and isinstance(target := told.get("target"), str)
             and target
         },
@@ -76,7 +90,9 @@ def manager_status(data: object) -> ManagerStatus:
 
 def storage_configs(data: object) -> tuple[StorageConfig, ...]:
     """GET /storage, by id."""
-    return tuple(sorted(map(_storage_config, rows(data)), key=lambda config: config.storage))
+    configs = sorted(map(_storage_config, rows(data)), key=lambda config: config.storage)
+    each_once(config.storage for config in configs)
+    return tuple(configs)
 
 
 def _storage_config(row: Row) -> StorageConfig:
@@ -101,17 +117,19 @@ def _storage_config(row: Row) -> StorageConfig:
 
 def pci_mappings(data: object) -> tuple[PciMapping, ...]:
     """GET /cluster/mapping/pci, by id: each entry of `map` is "id=10de:20b5,node=pve1,path=0000:17:00.0;0000:18:00.0,..."."""
-    return tuple(
-        sorted(
-            (PciMapping(id=required(row, "id"), entries=_entries(row.get("map"))) for row in rows(data)),
-            key=lambda mapping: mapping.id,
-        )
+    mappings = sorted(
+        (PciMapping(id=required(row, "id"), entries=_entries(row.get("map"))) for row in rows(data)),
+        key=lambda mapping: mapping.id,
     )
+    each_once(mapping.id for mapping in mappings)
+    return tuple(mappings)
 
 
 def _entries(told: object) -> tuple[PciMappingEntry, ...]:
     entries = []
-    for entry in told if isinstance(told, list) else []:
+    if not isinstance(told, list):
+        raise Nonsense("map is not a list")
+    for entry in told:
         options = dict(part.split("=", 1) for part in str(entry).split(",") if "=" in part)
         if not options.get("node") or not options.get("path"):
             raise Nonsense("an entry of a PCI mapping has no node or no path")

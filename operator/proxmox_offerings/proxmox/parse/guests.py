@@ -20,14 +20,32 @@ _DISKS = {
 def guest_config(data: object, kind: GuestKind) -> GuestConfig:
     """What capacity needs of it."""
     row = fields(data)
+    if not row:
+        raise Nonsense("it is empty")
     return GuestConfig(
-        hostpci=tuple(value for index in range(16) if (value := text(row, f"hostpci{index}")) is not None),
+        hostpci=tuple(_devices(row)),
         cores=_machine_cores(row) if kind == "qemu" else integer(row, "cores"),
         cpulimit=number(row, "cpulimit"),
         memory=_memory(row),
         template=boolean(row, "template"),
         volume_sizes=dict(_volumes(row, kind)),
     )
+
+
+_ADDRESS = re.compile(r"([0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}([.][0-9a-f])?", re.IGNORECASE)
+
+
+def _devices(row: Row) -> Iterator[str]:
+    """hostpci0-15: a device that cannot be made out would be taken for free."""
+    for index in range(16):
+        value = text(row, f"hostpci{index}")
+        if value is None:
+            continue
+        options = dict(part.partition("=")[::2] if "=" in part else ("host", part) for part in value.split(","))
+        named = [address.strip() for address in options.get("host", "").split(";") if address.strip()]
+        if not all(map(_ADDRESS.fullmatch, named)) or not (named or options.get("mapping")):
+            raise Nonsense(f"hostpci{index} names no device")
+        yield value
 
 
 def _machine_cores(row: Row) -> int:

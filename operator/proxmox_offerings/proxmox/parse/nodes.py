@@ -11,7 +11,18 @@ from proxmox_offerings.proxmox.answers import (
     PciDevice,
     Volume,
 )
-from proxmox_offerings.proxmox.parse.values import Nonsense, Row, boolean, fields, integer, required, rows, text, words
+from proxmox_offerings.proxmox.parse.values import (
+    Nonsense,
+    Row,
+    boolean,
+    each_once,
+    fields,
+    integer,
+    required,
+    rows,
+    text,
+    words,
+)
 
 
 def node_status(data: object) -> NodeStatus:
@@ -58,7 +69,9 @@ def _pci_device(row: Row) -> PciDevice:
 
 def mdev_types(data: object) -> tuple[MdevType, ...]:
     """GET /nodes/{node}/hardware/pci/{id}/mdev, by type."""
-    return tuple(sorted(map(_mdev_type, rows(data)), key=lambda told: told.type))
+    types = sorted(map(_mdev_type, rows(data)), key=lambda told: told.type)
+    each_once(told.type for told in types)
+    return tuple(types)
 
 
 def _mdev_type(row: Row) -> MdevType:
@@ -86,7 +99,9 @@ def _hexadecimal(row: Row, key: str, digits: int) -> str:
 
 def node_storages(data: object) -> tuple[NodeStorage, ...]:
     """GET /nodes/{node}/storage, by id. A row whose numbers make no sense is kept as one that tells none."""
-    return tuple(sorted(map(_node_storage, rows(data)), key=lambda storage: storage.storage))
+    storages = sorted(map(_node_storage, rows(data)), key=lambda storage: storage.storage)
+    each_once(storage.storage for storage in storages)
+    return tuple(storages)
 
 
 def _node_storage(row: Row) -> NodeStorage:

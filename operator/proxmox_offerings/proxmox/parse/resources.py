@@ -13,6 +13,8 @@ from proxmox_offerings.proxmox.parse.values import (
     Nonsense,
     Row,
     boolean,
+    can_be_truth,
+    each_once,
     integer,
     number,
     required,
@@ -42,11 +44,12 @@ def resources(data: object) -> Resources:
             case "node":
                 nodes.append(_node(row))
             case kind:
-                if "vmid" in row:
-                    raise Nonsense("it lists a guest of an unknown kind")
+                if "vmid" in row or type(kind) is not str:
+                    raise Nonsense("it lists something that may be a guest, of an unknown kind")
                 ignored += kind not in _NOT_COUNTED
-    if len({node.name for node in nodes}) < len(nodes) or len({(s.node, s.storage) for s in storages}) < len(storages):
-        raise Nonsense("it lists a node or a storage twice")
+    each_once(node.name for node in nodes)
+    each_once((guest.vmid, guest.node) for guest in guests)
+    each_once((storage.node, storage.storage) for storage in storages)
     return Resources(
         nodes=tuple(sorted(nodes, key=attrgetter("name"))),
         guests=tuple(sorted(guests, key=attrgetter("vmid", "node"))),
@@ -75,17 +78,21 @@ class _GuestReader:
             maxcpu = number(row, "maxcpu")
         if type(maxmem) is not int or not 0 <= maxmem <= LARGEST:
             maxmem = integer(row, "maxmem")
-        raw = get("tags")
+        template, raw = get("template"), get("tags")
+        if template != 0 and not can_be_truth(template):
+            raise Nonsense("template of a guest is neither set nor not set")
+        if raw is not None and type(raw) is not str:
+            raw = text(row, "tags")
         tags = self._tags.get(raw)
         if tags is None:
-            tags = self._tags[raw] = tuple(sorted(set(words(text(row, "tags")))))
+            tags = self._tags[raw] = tuple(sorted(set(words(raw))))
         return GuestRow(
             vmid=vmid,
             kind=kind,
             node=node,
             status=text(row, "status") or _UNKNOWN,
             name=text(row, "name"),
-            template=truth(get("template")),
+            template=truth(template),
             maxcpu=maxcpu,
             maxmem=maxmem,
             lock=text(row, "lock"),

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LARGEST = 2**63 - 1
@@ -23,6 +23,13 @@ def rows(data: object) -> Sequence[Row]:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise Nonsense("it is not a list of objects")
     return data
+
+
+def each_once(names: Iterable[object]) -> None:
+    """Raises Nonsense where something is told twice: which of them holds, nobody knows."""
+    listed = list(names)
+    if len(set(listed)) < len(listed):
+        raise Nonsense("it tells of one thing twice")
 
 
 def fields(data: object) -> Row:
@@ -60,12 +67,20 @@ def integer(row: Row, key: str) -> int | None:
 
 def boolean(row: Row, key: str) -> bool:
     """Whether it is set: 1, "1" or true. What is absent is not."""
-    return truth(row.get(key))
+    value = row.get(key)
+    if not can_be_truth(value):
+        raise Nonsense(f"{key} is neither set nor not set")
+    return truth(value)
+
+
+def can_be_truth(value: object) -> bool:
+    """Whether the server writes a boolean so: anything else could be taken for either."""
+    return value in (None, False, True, "", "0", "1")
 
 
 def truth(value: object) -> bool:
-    """Perl's idea of truth, of what can come through JSON."""
-    return value not in (None, False, 0, "", "0")
+    """Whether a boolean is set, in any way in which the server writes it."""
+    return value not in (None, False, "", "0")
 
 
 def text(row: Row, key: str) -> str | None:
