@@ -6,7 +6,7 @@ client, parsers, both loops, snapshot, plan.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -54,8 +54,15 @@ class Told:
             raise told
         return told
 
+    async def get_together(
+        self, *paths: str, prefer: Callable[[Sequence[object]], bool] = lambda _: True
+    ) -> Sequence[object]:
+        told = await asyncio.gather(*(self.get(path, label=path) for path in paths))
+        prefer(told)  # there is no other endpoint to ask, but what is asked of it must not fail
+        return told
+
     async def aclose(self) -> None:
-        pass
+        """Nothing is open."""
 
 
 _ABSENT: Final = object()

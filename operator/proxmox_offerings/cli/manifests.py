@@ -12,6 +12,8 @@ import yaml
 from proxmox_offerings.resources import GROUP, InvalidResource, ProxmoxHost
 
 DEFAULT_NAMESPACE = "default"
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+"""What the library raises: its own errors, and those of Python for a 13th month, a number tagged as such that is none, or endless brackets."""
 
 
 class UnreadableInput(click.ClickException):
@@ -56,7 +58,7 @@ def _documents(file: TextIO) -> Iterator[Mapping[str, Any]]:
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UnreadableInput(f"{file.name}{where}: this is not YAML ({error.problem})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except NOT_YAML:
         raise UnreadableInput(f"{file.name}: this is not YAML") from None
     for document in parsed:
         if document is None:

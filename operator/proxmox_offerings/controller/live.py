@@ -71,7 +71,7 @@ class LiveObjects:
         concerned = set()
         if known is not None and (before := host_of(known)) is not None:
             concerned.add(before)
-            self._by_host[before].discard(offering.ref)
+            self._no_longer_of(before, offering.ref)
         self._offerings[offering.ref] = offering
         if (now := host_of(offering)) is not None:
             concerned.add(now)
@@ -87,7 +87,7 @@ class LiveObjects:
         host = host_of(known)
         if host is None:
             return set()
-        self._by_host[host].discard(offering.ref)
+        self._no_longer_of(host, offering.ref)
         return {host}
 
     def hosts_listed(self, hosts: Iterable[LiveObject], *, namespace: str | None, version: int) -> set[Ref]:
@@ -111,6 +111,11 @@ class LiveObjects:
         for known in _missing(self._offerings, listed, namespace, version):
             concerned |= self.offering_gone(known)
         return concerned
+
+    def _no_longer_of(self, host: Ref, offering: Ref) -> None:
+        self._by_host[host].discard(offering)
+        if not self._by_host[host]:
+            del self._by_host[host]
 
 
 def host_of(offering: LiveObject) -> Ref | None:

@@ -216,9 +216,9 @@ class Reconciler:
             offerings = wanted.seen(
                 sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now, marks=session.marks
             )
-            session.marks.update(
-                {one.name: one.status.observed_at for one in offerings if one.is_mark and one.status.observed_at}
-            )
+            set_now = {one.name: one.status.observed_at for one in offerings if one.is_mark and one.status.observed_at}
+            marks = {**session.marks, **set_now}
+            session.marks = {one.name: marks[one.name] for one in offerings if one.name in marks}
         else:
             explicit = self._unobserved(host=host)
             derived = not host.spec.tiers

@@ -106,6 +106,8 @@ class SlowLoop:
         rows = {row.name: row for row in resources.nodes}
         for name in self._nodes.keys() - rows.keys():
             del self._nodes[name]
+            self._reads.pop(name, None)
+            self._uptimes.pop(name, None)
         was_online, self._online = self._online, frozenset(name for name, row in rows.items() if row.status == "online")
         urgent = []
         for name in sorted(self._online):
