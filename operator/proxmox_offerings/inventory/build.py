@@ -73,15 +73,7 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
     Raises NotQuorate, PrivilegesMissing, UncountableGuests or CallFailed where what was read must not be believed or is not enough to
     count.
     """
-    if not fast.cluster.quorate:
-        raise NotQuorate("the cluster has no quorum: what it shows may be old, so nothing new is said until it is back")
-    require_rights(slow.permissions)
-    if not fast.resources.nodes:
-        raise CallFailed("the cluster lists no node, not even the one that answered")
-    if fast.cluster.online and not any(row.name in fast.cluster.online for row in fast.resources.nodes):
-        raise CallFailed("the nodes that the cluster lists are other ones than its members")
-    if fast.cluster.name is None and len(fast.resources.nodes) > 1:
-        raise CallFailed("several nodes are listed, but nothing is told of a cluster that could have a quorum")
+    _require_believable(fast, slow)
     # One look at each of thousands of rows.
     guests_of: dict[str, list[GuestRow]] = defaultdict(list)
     last_known = {}
@@ -131,6 +123,19 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
         missing_privileges=lesser_gaps(slow.permissions, slow.version),
         ha_targets=fast.manager.targets,
     )
+
+
+def _require_believable(fast: Fast, slow: Slow) -> None:
+    """Raises as `snapshot_of`."""
+    if not fast.cluster.quorate:
+        raise NotQuorate("the cluster has no quorum: what it shows may be old, so nothing new is said until it is back")
+    require_rights(slow.permissions)
+    if not fast.resources.nodes:
+        raise CallFailed("the cluster lists no node, not even the one that answered")
+    if fast.cluster.online and not any(row.name in fast.cluster.online for row in fast.resources.nodes):
+        raise CallFailed("the nodes that the cluster lists are other ones than its members")
+    if fast.cluster.name is None and len(fast.resources.nodes) > 1:
+        raise CallFailed("several nodes are listed, but nothing is told of a cluster that could have a quorum")
 
 
 def _unsized(guest: GuestRow) -> bool:

@@ -82,7 +82,6 @@ async def test_rows_keys_and_words_of_the_future_change_nothing(shop: OpenShop) 
         return [row | strange for row in rows] + [
             {"type": "network", "network": "fabric", "network-type": "fabric", "node": "pve1", "id": "network/x"},
             {"type": "accelerator", "id": "accelerator/1", "node": "pve1", "maxmem": 10**15},
-            {"type": None, "id": "?"},
         ]
 
     async with shop() as site:
