@@ -97,8 +97,9 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
                 last_known[guest.vmid] = remembered.sizes[guest.vmid]
         guests_of[guest.node].append(guest)
     listed = {row.name for row in fast.resources.nodes}
-    # What is left of a node that was removed from the cluster has no size.
-    if any(not _unsized(guest) for name, there in guests_of.items() if name not in listed for guest in there):
+    # What is left of a node that was removed from the cluster has no size; what HA had there, it brings elsewhere.
+    astray = (guest for name, there in guests_of.items() if name not in listed for guest in there)
+    if any(not _unsized(guest) and guest.hastate in {None, "ignored", "stopped"} for guest in astray):
         raise CallFailed("a guest is listed on a node that is not listed itself")
     nodes = nodes_of(fast=fast, slow=slow, configs=configs, guests_of=guests_of)
     places = places_of(
