@@ -78,10 +78,15 @@ async def test_a_bad_certificate_is_told_from_a_dead_server(change: CertificateC
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on all of 127.0.0.0/8")
 async def test_a_certificate_for_another_address_is_refused() -> None:
-    """The simulator's certificates hold 127.0.0.1, but not 127.0.0.2."""
-    async with Simulator(presets.standalone(), host="127.0.0.2") as cluster, client_of(cluster) as client:
-        with pytest.raises(CertificateRejected, match="made for another address"):
-            await client.version()
+    """It listens on all addresses, but its certificates hold 127.0.0.1, and not 127.0.0.2."""
+    async with Simulator(presets.standalone(), host="0.0.0.0", advertised="127.0.0.1") as cluster:
+        elsewhere = [endpoint.replace("127.0.0.1", "127.0.0.2") for endpoint in cluster.endpoints]
+        async with client_of(cluster) as client:
+            assert await client.version()
+            cluster.requests.clear()
+        async with client_of(cluster, endpoints=elsewhere) as client:
+            with pytest.raises(CertificateRejected, match="made for another address"):
+                await client.version()
         assert not cluster.requests
 
 
