@@ -88,7 +88,10 @@ def mangled_objects(draw: st.DrawFn) -> list[Any]:
     """Well-formed YAML with other values, keys too many, or too few."""
     documents: list[Any] = copy.deepcopy(draw(st.sampled_from((*DOCUMENTS, [EXAMPLE, *DOCUMENTS[0]]))))
     for _ in range(draw(st.integers(1, 4))):
-        container, key = draw(st.sampled_from(places(documents)))
+        left = places(documents)
+        if not left:
+            break
+        container, key = draw(st.sampled_from(left))
         try:
             match draw(st.sampled_from(("put", "put", "drop", "add"))):
                 case "put":
