@@ -26,7 +26,7 @@ REFUSED: Final = tuple(
         "fe80::/10",  # link-local
         "ff00::/8",  # multicast
         "64:ff9b:1::/48",  # a translator's own prefix (RFC 8215): which IPv4 address is meant, only its owner knows
-        # Metadata services in ranges that are allowed otherwise, by their makers' documentation.
+        # Metadata services in ranges that are allowed otherwise, as public code names them.
         "100.100.100.200/32",  # Alibaba Cloud
         "168.63.129.16/32",  # Azure
         "fd00:ec2::/32",  # AWS: ::254 metadata, ::23 EKS pod identity
