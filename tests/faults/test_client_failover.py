@@ -1,14 +1,17 @@
 """What the client does when an endpoint, or a connection, is not there."""
 
 import asyncio
+from ipaddress import ip_network
 
 import pytest
 
+from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, Unauthorized
-from proxmox_offerings.proxmox.transport import Bounds
+from proxmox_offerings.proxmox.tls import TLSPolicy
+from proxmox_offerings.proxmox.transport import Bounds, Transport, guarded_transport
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.faults import Fault
-from support.proxmox import PATIENT, QUICK, RawServer, client_of, simulated
+from support.proxmox import PATIENT, QUICK, TOKEN, RawServer, client_of, simulated
 
 
 @pytest.mark.reliability("T19")
@@ -232,3 +235,32 @@ async def test_of_several_failures_the_one_that_a_person_can_mend_is_told() -> N
         cluster.add_fault(Fault(path="/cluster/resources", status=401, delay=0.05))
         with pytest.raises(Unauthorized):
             await client.cluster_now()
+
+
+async def test_a_call_that_is_given_up_during_the_handshake_leaves_no_connection() -> None:
+    """The server hears the end of it at once, not when memory is cleaned up."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        begun.set()
+        while await reader.read(65536):
+            pass
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        transport = Transport(
+            endpoints=[f"https://127.0.0.1:{port}"],
+            token=TOKEN,
+            tls=TLSPolicy(insecure_skip_verify=True),
+            transport_factory=guarded_transport(AddressPolicy(allow=(ip_network("127.0.0.1"),))),
+        )
+        call = asyncio.create_task(transport.get("/version", label="/version"))
+        await begun.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        await asyncio.wait_for(ended.wait(), 5)
+        await transport.aclose()

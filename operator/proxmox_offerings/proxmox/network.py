@@ -77,9 +77,40 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 permitted = [address for address in await self._resolve(host, port) if self._addresses.permits(address)]
                 if not permitted:
                     raise AddressRefused
-                return await _first_of(permitted, connect)
+                return _UntilTLS(await _first_of(permitted, connect))
         except TimeoutError:
             raise httpcore.ConnectTimeout from None
+
+
+class _UntilTLS(httpcore.AsyncNetworkStream):
+    """A connection before TLS. httpcore closes it when the handshake fails, but not when whoever waits for it gives up."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except asyncio.CancelledError:
+            await self._stream.aclose()
+            raise
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 async def resolve(host: str, port: int) -> list[str]:
