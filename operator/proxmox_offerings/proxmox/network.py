@@ -31,10 +31,10 @@ class AddressRefused(Exception):  # a condition, like the errors that are shown
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """HTTP/1.1 over TLS to permitted addresses. Requests raise AddressRefused besides httpx.TransportError."""
+    """HTTP/1.1 over TLS to permitted addresses (None: to all). Requests raise AddressRefused besides httpx.TransportError."""
 
     def __init__(
-        self, context: ssl.SSLContext, limits: httpx.Limits, *, addresses: AddressPolicy, resolve: Resolve
+        self, context: ssl.SSLContext, limits: httpx.Limits, *, addresses: AddressPolicy | None, resolve: Resolve
     ) -> None:
         super().__init__(verify=context, trust_env=False)
         # httpx has no parameter for the pool's network backend, which is where httpcore lets connections be made.
@@ -52,7 +52,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Makes httpcore's connections, to permitted addresses only."""
 
-    def __init__(self, addresses: AddressPolicy, resolve: Resolve) -> None:
+    def __init__(self, addresses: AddressPolicy | None, resolve: Resolve) -> None:
         self._addresses = addresses
         self._resolve = resolve
         self._inner = httpcore.AnyIOBackend()
@@ -74,7 +74,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
         try:
             async with asyncio.timeout(timeout):
-                permitted = [address for address in await self._resolve(host, port) if self._addresses.permits(address)]
+                policy = self._addresses
+                permitted = [
+                    address for address in await self._resolve(host, port) if policy is None or policy.permits(address)
+                ]
                 if not permitted:
                     raise AddressRefused
                 return _UntilTLS(await _first_of(permitted, connect))

@@ -67,7 +67,7 @@ DEFAULT_BOUNDS = Bounds()
 
 def https_transport(context: ssl.SSLContext, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
     """HTTP/1.1 over TLS, as the server speaks it; the environment's proxies and certificate settings are not looked at."""
-    return httpx.AsyncHTTPTransport(verify=context, trust_env=False, http1=True, http2=False, limits=limits)
+    return GuardedTransport(context, limits, addresses=None, resolve=resolve)
 
 
 def guarded_transport(addresses: AddressPolicy, *, resolve: Resolve = resolve) -> TransportFactory:
