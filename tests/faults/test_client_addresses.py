@@ -9,7 +9,7 @@ from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.errors import CertificateRejected, ConnectionFailed, EndpointForbidden, InvalidHost
 from proxmox_offerings.proxmox.network import resolve
 from proxmox_offerings.proxmox.tls import TLSPolicy
-from proxmox_offerings.proxmox.transport import Transport, guarded_transport
+from proxmox_offerings.proxmox.transport import Transport, transport_to
 from support.proxmox import PATIENT, QUICK, TOKEN, RawServer, answering
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{"data": 1}'
@@ -40,7 +40,7 @@ def client(
         token=TOKEN,
         tls=tls or TLSPolicy(ca_bundle=server.ca_pem),
         bounds=PATIENT if names is None else QUICK,
-        transport_factory=guarded_transport(addresses, resolve=names.resolve if names else resolve),
+        transport_factory=transport_to(addresses, resolve=names.resolve if names else resolve),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, Unauthorized
 from proxmox_offerings.proxmox.tls import TLSPolicy
-from proxmox_offerings.proxmox.transport import Bounds, Transport, guarded_transport
+from proxmox_offerings.proxmox.transport import Bounds, Transport, transport_to
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.faults import Fault
 from support.proxmox import PATIENT, QUICK, TOKEN, RawServer, client_of, simulated
@@ -256,7 +256,7 @@ async def test_a_call_that_is_given_up_during_the_handshake_leaves_no_connection
             endpoints=[f"https://127.0.0.1:{port}"],
             token=TOKEN,
             tls=TLSPolicy(insecure_skip_verify=True),
-            transport_factory=guarded_transport(AddressPolicy(allow=(ip_network("127.0.0.1"),))),
+            transport_factory=transport_to(AddressPolicy(allow=(ip_network("127.0.0.1"),))),
         )
         call = asyncio.create_task(transport.get("/version", label="/version"))
         await begun.wait()

@@ -10,7 +10,7 @@ from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.tls import TLSPolicy
 from proxmox_offerings.proxmox.token import Token
-from proxmox_offerings.proxmox.transport import OnCall, Transport, guarded_transport, https_transport
+from proxmox_offerings.proxmox.transport import OnCall, Transport, transport_to
 from proxmox_offerings.resources import ProxmoxHostSpec
 from proxmox_offerings.resources.words import StorageAccounting
 
@@ -31,9 +31,10 @@ def open_client(
         fingerprints=spec.tls.fingerprints,
         insecure_skip_verify=spec.tls.insecure_skip_verify,
     )
-    connections = https_transport if addresses is None else guarded_transport(addresses)
     return ProxmoxClient(
-        Transport(endpoints=spec.endpoints, token=token, tls=tls, transport_factory=connections, on_call=on_call)
+        Transport(
+            endpoints=spec.endpoints, token=token, tls=tls, transport_factory=transport_to(addresses), on_call=on_call
+        )
     )
 
 

@@ -50,7 +50,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Makes httpcore's connections, to permitted addresses only."""
+    """Makes httpcore's connections, to permitted addresses only, and leaves none open that nobody waits for."""
 
     def __init__(self, addresses: AddressPolicy | None, resolve: Resolve) -> None:
         self._addresses = addresses

@@ -65,14 +65,14 @@ class Bounds:
 DEFAULT_BOUNDS = Bounds()
 
 
-def https_transport(context: ssl.SSLContext, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
-    """HTTP/1.1 over TLS, as the server speaks it; the environment's proxies and certificate settings are not looked at."""
-    return GuardedTransport(context, limits, addresses=None, resolve=resolve)
-
-
-def guarded_transport(addresses: AddressPolicy, *, resolve: Resolve = resolve) -> TransportFactory:
-    """The same, to addresses that the policy permits. `resolve`: the system's resolver, unless told otherwise."""
+def transport_to(addresses: AddressPolicy | None, *, resolve: Resolve = resolve) -> TransportFactory:
+    """HTTP/1.1 over TLS to the addresses that the policy permits; None: to all. The environment's proxies and certificate settings are not looked
+    at. `resolve`: the system's resolver, unless told otherwise.
+    """
     return functools.partial(GuardedTransport, addresses=addresses, resolve=resolve)
+
+
+https_transport: TransportFactory = transport_to(None)
 
 
 class Transport:
