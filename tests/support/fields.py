@@ -108,7 +108,22 @@ BASE: Mapping[str, Any] = {
         tier("deep", cpu=1, memory="1Gi", disk="500Gi"),
         tier("gpu", cpu=1, memory="1Gi", disk="1Gi", gpu={"count": 1, "models": ["*A100*"]}),
         tier("part", cpu=1, memory="1Gi", disk="1Gi", gpu={"count": 1, "models": ["*"], "profile": "nvidia-230"}),
+        tier("own", cpu=1, memory="1Gi", disk="1Gi", dedicatedCPU=True),
     ],
+    "pricing": {
+        "currency": "EUR",
+        "base": "1.00",
+        "perVCPU": {"shared": "1.50", "dedicated": "6.00"},
+        "perGiBMemory": "0.80",
+        "perGiBDisk": [{"class": "ssd", "price": "0.10"}, {"price": "0.05"}],
+        "perGPU": [
+            {"models": ["*"], "profile": "nvidia-2*", "price": "30.00"},
+            {"models": ["*A100*"], "price": "450.00"},
+        ],
+        "setup": "0.00",
+        "marginPercent": 0,
+        "rounding": {"step": "0.01", "ending": "0"},
+    },
 }
 
 CLUSTER = cluster(
@@ -230,6 +245,22 @@ FIELDS = (
     field("tiers[0].price.currency", "USD", Shows.OFFER),
     field("tiers[0].price.monthly", "6.00", Shows.OFFER),
     field("tiers[0].price.setup", None, Shows.OFFER),
+    field("pricing.currency", "USD", Shows.OFFER),
+    field("pricing.base", "2.00", Shows.OFFER),
+    field("pricing.perVCPU.shared", "2.00", Shows.OFFER),
+    field("pricing.perVCPU.dedicated", None, Shows.OFFER),
+    field("pricing.perGiBMemory", "0.90", Shows.OFFER),
+    field("pricing.perGiBDisk", [], Shows.OFFER),
+    field("pricing.perGiBDisk[0].class", None, Shows.OFFER),
+    field("pricing.perGiBDisk[1].price", "0.06", Shows.OFFER),
+    field("pricing.perGPU", [], Shows.OFFER),
+    field("pricing.perGPU[1].models", ["*H100*"], Shows.OFFER),
+    field("pricing.perGPU[0].profile", "nvidia-3*", Shows.OFFER),
+    field("pricing.perGPU[0].price", "31.00", Shows.OFFER),
+    field("pricing.setup", "5.00", Shows.OFFER),
+    field("pricing.marginPercent", 20, Shows.OFFER),
+    field("pricing.rounding.step", "10", Shows.OFFER),
+    field("pricing.rounding.ending", "0.009", Shows.OFFER),
 )
 
 

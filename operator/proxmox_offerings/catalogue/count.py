@@ -1,5 +1,6 @@
 """Everything that is counted for one ProxmoxHost, once: what is said of it, and every explanation of it, come from here."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -8,13 +9,14 @@ from proxmox_offerings.capacity.failover import Housing, housing_of
 from proxmox_offerings.capacity.fit import Fit, fit_of
 from proxmox_offerings.capacity.rooms import Rooms, rooms_of
 from proxmox_offerings.catalogue.derived import derived_tiers
+from proxmox_offerings.catalogue.pricing import CardNames, Reckoning, reckon
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.resources import OfferingSpec, ProxmoxHost, Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """Nodes, storages and tiers under the host's terms; `disks` for each use that a tier has, `fits` in the order of `tiers`."""
+    """Nodes, storages and tiers under the host's terms; `disks` for each use that a tier has, `fits` and `reckonings` in the order of `tiers`."""
 
     host: ProxmoxHost
     snapshot: Snapshot
@@ -24,6 +26,7 @@ class Count:
     disks: Mapping[DiskUse, Disks]
     tiers: tuple[Tier, ...]
     fits: tuple[Fit, ...]
+    reckonings: tuple[Reckoning, ...]
 
 
 def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingSpec] = ()) -> Count:
@@ -32,6 +35,8 @@ def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingS
     housing = housing_of(rooms, host.spec.allocation)
     shelves = shelves_of(host.spec, snapshot)
     tiers = tuple(host.spec.tiers or derived_tiers(rooms, existing=existing))
+    # What is written follows from what is written alone; only derived tiers are what the hardware is.
+    names = {} if host.spec.tiers else _card_names(snapshot)
     disks = {use: disks_for(use, shelves) for use in {DiskUse.of(tier) for tier in tiers}}
     return Count(
         host=host,
@@ -42,4 +47,14 @@ def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingS
         disks=disks,
         tiers=tiers,
         fits=tuple(fit_of(tier, rooms=rooms, housing=housing, disks=disks[DiskUse.of(tier)]) for tier in tiers),
+        reckonings=tuple(reckon(tier, host.spec.pricing, names=names) for tier in tiers),
     )
+
+
+def _card_names(snapshot: Snapshot) -> CardNames:
+    names: dict[str, set[str]] = defaultdict(set)
+    for node in snapshot.nodes.values():
+        for card in node.cards or ():
+            if card.name:
+                names[card.model].add(card.name)
+    return {model: frozenset(own) for model, own in names.items()}

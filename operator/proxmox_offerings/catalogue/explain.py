@@ -15,6 +15,7 @@ from proxmox_offerings.capacity.shortage import Shortage, Stranded, shortage_of,
 from proxmox_offerings.catalogue.count import Count
 from proxmox_offerings.catalogue.hardware import card_name
 from proxmox_offerings.catalogue.messages import runs_out
+from proxmox_offerings.catalogue.pricing import Reckoning
 from proxmox_offerings.resources import CPUUnit, LimitingResource, ProxmoxHostSpec, Quantity, Tier
 
 
@@ -117,11 +118,12 @@ class UnitsAccount:
 class TierAccount:
     """How one tier's number came about. `unfit` nodes have too little of something even if they were empty.
 
-    `limit` says in words what keeps the number from being larger. `shortage` None: nothing that could become free in one place would
-    make room for one more.
+    `limit` says in words what keeps the number from being larger; `reckoning` is how its price came about.
+    `shortage` None: nothing that could become free in one place would make room for one more.
     """
 
     tier: Tier
+    reckoning: Reckoning
     memory_with_overhead: int
     available: int | None
     limiting: LimitingResource | None
@@ -161,7 +163,10 @@ def explain(counted: Count) -> Explanation:
             for name, room in counted.rooms.rooms.items()
         ),
         storages=_storages(counted.shelves, reserved_percent=spec.allocation.storage.reserved_percent),
-        tiers=tuple(_tier(tier, fit, counted=counted) for tier, fit in zip(counted.tiers, counted.fits, strict=True)),
+        tiers=tuple(
+            _tier(tier, fit, reckoning, counted=counted)
+            for tier, fit, reckoning in zip(counted.tiers, counted.fits, counted.reckonings, strict=True)
+        ),
     )
 
 
@@ -248,13 +253,14 @@ def _storage(shelves: Sequence[Shelf], *, ids: Mapping[str, set[str]], reserved_
     )
 
 
-def _tier(tier: Tier, fit: Fit, *, counted: Count) -> TierAccount:
+def _tier(tier: Tier, fit: Fit, reckoning: Reckoning, *, counted: Count) -> TierAccount:
     policy, now = counted.host.spec.allocation, counted.housing.now
     need = Need.of(tier)
     capped = tier.max_units is not None and fit.available == tier.max_units
     units = fit.layout.case.units if fit.layout is not None else {}
     return TierAccount(
         tier=tier,
+        reckoning=reckoning,
         memory_with_overhead=max((need.memory_on(now[name]) for name in units), default=need.memory),
         available=fit.available,
         limiting=fit.limiting,

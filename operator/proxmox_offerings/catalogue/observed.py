@@ -25,16 +25,23 @@ from proxmox_offerings.resources import (
     Stock,
     StorageClass,
     StorageStatus,
+    UnpricedTier,
 )
 
 MOST_MISSING = 100
+LONGEST_REASON = 1024
 MILLI_PER_POINT = 1000 // POINTS
 
 
 def observed_of(
-    *, snapshot: Snapshot, rooms: Rooms, shelves: Sequence[Shelf], stocks: Iterable[Stock]
+    *,
+    snapshot: Snapshot,
+    rooms: Rooms,
+    shelves: Sequence[Shelf],
+    stocks: Iterable[Stock],
+    unpriced: Mapping[str, Sequence[str]],
 ) -> ProxmoxHostStatus:
-    """The observed part of the status."""
+    """The observed part of the status. `unpriced`: what keeps tiers from having a price, by name."""
     return ProxmoxHostStatus(
         proxmox=ProxmoxFacts(
             version=clean(snapshot.version),
@@ -46,6 +53,10 @@ def observed_of(
         storages=_storages(shelves),
         missing_privileges=missing_of(snapshot.missing_privileges),
         offerings=counts_of(stocks),
+        unpriced=tuple(
+            UnpricedTier(tier=tier, reason=clean("; ".join(reasons), most=LONGEST_REASON))
+            for tier, reasons in unpriced.items()
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from proxmox_offerings.catalogue.count import Count, count
 from proxmox_offerings.catalogue.hardware import gpu_of, processor_of
 from proxmox_offerings.catalogue.messages import message_of
 from proxmox_offerings.catalogue.observed import observed_of
+from proxmox_offerings.catalogue.pricing import Reckoning, reckon
 from proxmox_offerings.catalogue.stock import stock_of
 from proxmox_offerings.catalogue.systems import systems_of
 from proxmox_offerings.catalogue.totals import Total, totals_of
@@ -80,6 +81,7 @@ def plan_of(counted: Count, *, past: Mapping[str, Stock]) -> Plan:
         _offering(
             host,
             tier,
+            reckoning,
             _stated(
                 host,
                 tier,
@@ -90,12 +92,19 @@ def plan_of(counted: Count, *, past: Mapping[str, Stock]) -> Plan:
                 storage=storage(fit.carriers, DiskUse.of(tier)),
             ),
         )
-        for tier, fit in zip(counted.tiers, counted.fits, strict=True)
+        for tier, fit, reckoning in zip(counted.tiers, counted.fits, counted.reckonings, strict=True)
     )
+    unpriced = {
+        tier.name: reckoning.lacking
+        for tier, reckoning in zip(counted.tiers, counted.reckonings, strict=True)
+        if reckoning.lacking
+    }
     stocks = [offering.statement.stock for offering in offerings]
     return Plan(
         offerings=offerings,
-        observed=observed_of(snapshot=snapshot, rooms=counted.rooms, shelves=counted.shelves, stocks=stocks),
+        observed=observed_of(
+            snapshot=snapshot, rooms=counted.rooms, shelves=counted.shelves, stocks=stocks, unpriced=unpriced
+        ),
         totals=totals_of(counted.rooms, counted.shelves),
     )
 
@@ -106,7 +115,7 @@ def unobserved(*, host: ProxmoxHost) -> tuple[PlannedOffering, ...]:
     Derived tiers follow from the hardware, so without an observation there are none: what exists of them stays.
     """
     statement = OfferingStatus(stock=Stock.UNKNOWN, message=NOT_OBSERVED)
-    return tuple(_offering(host, tier, statement) for tier in host.spec.tiers or ())
+    return tuple(_offering(host, tier, reckon(tier, host.spec.pricing), statement) for tier in host.spec.tiers or ())
 
 
 def offering_name(host: ProxmoxHost, tier: Tier) -> str:
@@ -158,7 +167,7 @@ def _storage(carriers: tuple[str, ...], disks: Disks) -> OfferingStorage | None:
     return OfferingStorage(classes=tuple(map(StorageClass, sorted(classes))), names=tuple(sorted(names)))
 
 
-def _offering(host: ProxmoxHost, tier: Tier, statement: OfferingStatus) -> PlannedOffering:
+def _offering(host: ProxmoxHost, tier: Tier, reckoning: Reckoning, statement: OfferingStatus) -> PlannedOffering:
     product = ProductType.GPU if tier.gpu is not None else ProductType.COMPUTE
     labels = {
         f"{GROUP}/host": host.metadata.name,
@@ -187,7 +196,7 @@ def _offering(host: ProxmoxHost, tier: Tier, statement: OfferingStatus) -> Plann
             dedicated_cpu=tier.dedicated_cpu,
             cpu_allocation_percent=host.spec.allocation.cpu.percent,
             location=location,
-            price=tier.price,
+            price=reckoning.price,
         ),
         statement=statement,
     )

@@ -9,6 +9,7 @@ from proxmox_offerings.capacity.allocation import POINTS, Allocation
 from proxmox_offerings.capacity.disks import CONTENT
 from proxmox_offerings.catalogue.messages import NAMES, REASONS, TOO_SMALL, USED_UP
 from proxmox_offerings.catalogue.text import clean, listed
+from proxmox_offerings.cli import prices
 
 if TYPE_CHECKING:
     from proxmox_offerings.capacity.shortage import Shortage, Stranded
@@ -152,6 +153,8 @@ def _storage(one: "StorageAccount") -> str:
 
 def _tier(tier: "TierAccount", explanation: "Explanation") -> str:
     lines: list[Line] = [Line("a unit", _unit(tier))]
+    price = prices.in_words(tier.reckoning)
+    lines += [Line("price", price)] if price is not None else []
     for node in tier.nodes:
         rooms = [f"{node.memory} by memory", f"{node.cpu} by CPU"]
         if node.gpu is not None:

@@ -28,6 +28,7 @@ from proxmox_offerings.resources.offering import (
     OperatingSystem,
     Processor,
 )
+from proxmox_offerings.resources.pricing import DiskPrice, GPUPrice, Pricing, Rounding
 from proxmox_offerings.resources.proxmoxhost import (
     OperatingSystemMatch,
     OperatingSystemRule,
@@ -47,6 +48,7 @@ from proxmox_offerings.resources.proxmoxhost_status import (
     ProxmoxFacts,
     ProxmoxHostStatus,
     StorageStatus,
+    UnpricedTier,
 )
 from proxmox_offerings.resources.quantity import Quantity
 from proxmox_offerings.resources.selector import Selector
@@ -78,6 +80,8 @@ __all__ = [
     "Condition",
     "ConditionStatus",
     "CredentialsSecretRef",
+    "DiskPrice",
+    "GPUPrice",
     "HostRef",
     "InvalidResource",
     "LimitingResource",
@@ -104,6 +108,7 @@ __all__ = [
     "OperatingSystemRule",
     "OwnerReference",
     "Price",
+    "Pricing",
     "Processor",
     "ProductType",
     "ProxmoxFacts",
@@ -111,6 +116,7 @@ __all__ = [
     "ProxmoxHostSpec",
     "ProxmoxHostStatus",
     "Quantity",
+    "Rounding",
     "Selector",
     "Stock",
     "StockPolicy",
@@ -123,6 +129,7 @@ __all__ = [
     "Tier",
     "TierGPU",
     "UnlimitedContainers",
+    "UnpricedTier",
     "Virtualization",
     "glob_matches",
 ]

@@ -65,6 +65,7 @@ class OfferingSpec(Model):
     """How many vCPUs are committed for 100 processors: 100 is no sharing."""
     location: Location | None = None
     price: Price | None = None
+    """What one unit costs: the tier's own price, or what the ProxmoxHost's `pricing` makes of its size."""
 
 
 class OfferingNode(Model):

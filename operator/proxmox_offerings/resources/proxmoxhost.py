@@ -10,6 +10,7 @@ from proxmox_offerings.resources.group import API_VERSION
 from proxmox_offerings.resources.lists import Keyed
 from proxmox_offerings.resources.location import Location
 from proxmox_offerings.resources.model import Model
+from proxmox_offerings.resources.pricing import Pricing
 from proxmox_offerings.resources.proxmoxhost_status import ProxmoxHostStatus
 from proxmox_offerings.resources.resource import Resource
 from proxmox_offerings.resources.rules import Rule
@@ -132,6 +133,8 @@ class ProxmoxHostSpec(Model):
     stock: StockPolicy = StockPolicy()
     tiers: Annotated[tuple[Tier, ...], Field(max_length=64), Keyed("name")] = ()
     """What is sold; each becomes an Offering. Left out or empty: derived from the hardware."""
+    pricing: Pricing | None = None
+    """What tiers without a price of their own cost. Left out: such tiers have no price."""
 
 
 class ProxmoxHost(Resource):

@@ -140,6 +140,15 @@ class MissingPrivilege(Model):
     """What cannot be seen without it."""
 
 
+class UnpricedTier(Model):
+    """A tier for which `spec.pricing` gives no price."""
+
+    tier: Word
+    """Its name."""
+    reason: Sentence
+    """What is missing."""
+
+
 class OfferingCounts(Model):
     """How many Offerings there are, by stock."""
 
@@ -187,6 +196,8 @@ class ProxmoxHostStatus(Model):
     """What the token should be allowed to see, and is not."""
     offerings: OfferingCounts | None = None
     """How many Offerings there are, by stock."""
+    unpriced: Annotated[tuple[UnpricedTier, ...], Keyed("tier")] = ()
+    """Tiers that `spec.pricing` has no price for. They are offered without one."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated properties
     @property

@@ -138,6 +138,22 @@ Money = Annotated[
         r"[0-9]{1,12}(\.[0-9]{1,4})?", 'must be a decimal amount in quotes with at most four decimals, such as "5.00"'
     ),
 ]
+Rate = Annotated[
+    str,
+    Field(max_length=32),
+    Rule.pattern(
+        r"[0-9]{1,12}(\.[0-9]{1,6})?", 'must be a decimal price in quotes with at most six decimals, such as "0.80"'
+    ),
+]
+"""The price of one of something; finer than a price that is paid."""
+Step = Annotated[
+    Money,
+    Rule(
+        cel="self.matches('[1-9]')",
+        message='must be greater than 0, such as "0.05"',
+        holds=lambda text: re.search("[1-9]", text) is not None,
+    ),
+]
 
 
 def _cleaned(longest: int) -> BeforeValidator:

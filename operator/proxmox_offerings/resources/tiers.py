@@ -82,3 +82,4 @@ class Tier(Model):
     max_units: Annotated[Int, Field(ge=1, le=1_000_000)] | None = None
     """Never say that more than this many are available."""
     price: Price | None = None
+    """What one unit costs. Left out: what `spec.pricing` makes of its size."""

@@ -53,7 +53,8 @@ def test_what_the_models_write_is_what_the_server_keeps(control_plane: Cluster, 
 
 def test_defaults_appear_in_what_is_stored(control_plane: Cluster, namespace: str) -> None:
     """`kubectl get -o yaml` shows the terms on which is sold, though nobody wrote them down."""
-    stored = applied(control_plane, namespace, selling({"gpu": {}}))
+    pricing = {"currency": "EUR", "perGPU": [{"price": "1"}]}  # required fields again
+    stored = applied(control_plane, namespace, selling({"gpu": {}}, pricing=pricing))
     stored["spec"]["tiers"][0]["price"] = {"setup": "0.00"}  # it has required fields, so it has no default of its own
     defaulted = {
         path
@@ -74,7 +75,8 @@ def test_defaults_appear_in_what_is_stored(control_plane: Cluster, namespace: st
 
 def test_server_and_models_fill_in_the_same(control_plane: Cluster, namespace: str) -> None:
     """`preview` of a file and the operator of the applied object must sell on the same terms."""
-    host = selling({"gpu": {}, "price": {"currency": "EUR", "monthly": "5.00"}})
+    pricing = {"currency": "EUR", "perGPU": [{"price": "1"}], "perGiBDisk": [{"price": "1"}]}
+    host = selling({"gpu": {}, "price": {"currency": "EUR", "monthly": "5.00"}}, pricing=pricing)
     assert ProxmoxHost.parse(applied(control_plane, namespace, host)).spec == ProxmoxHost.parse(host, strict=True).spec
 
 

@@ -24,6 +24,7 @@ CLUSTERS = {
     "failover": {"ha1": "ceph3"},
     "gpu": {"gpu1": "gpu"},
     "containers": {"lxc1": "demo"},
+    "prices": {"shop1": "demo"},
     "several-clusters": {"fra": "demo", "ams": "ceph3"},
 }
 """Sample -> the preset behind each of its hosts."""
@@ -106,6 +107,12 @@ async def test_machines_cost_memory_that_containers_do_not() -> None:
     async with previewed("containers") as offerings:
         sold = available(offerings)
         assert sold["lxc1-ct-small"] > 2 * sold["lxc1-vm-small"]
+
+
+async def test_prices_are_what_the_comments_say() -> None:
+    async with previewed("prices") as offerings:
+        prices = {name: one["spec"]["price"]["monthly"] for name, one in offerings.items()}
+    assert prices == {"shop1-small": "11.99", "shop1-pinned": "22.99", "shop1-special": "9.90"}
 
 
 async def test_each_place_has_its_own_stock_and_price() -> None:

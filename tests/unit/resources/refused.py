@@ -328,6 +328,44 @@ REFUSED = (
         price={"currency": "EUR", "monthly": "5", "setup": "-1"},
     ),
     tier("price without currency", "price.currency", "equired", price={"monthly": "5.00"}),
+    spec("pricing without currency", "pricing.currency", "equired", pricing={"perGiBMemory": "1"}),
+    spec(
+        "price below zero",
+        "pricing.perGiBMemory",
+        "decimal price in quotes",
+        pricing={"currency": "EUR", "perGiBMemory": "-0.80"},
+    ),
+    spec(
+        "price of 13 digits",
+        "pricing.perVCPU.shared",
+        "decimal price in quotes",
+        pricing={"currency": "EUR", "perVCPU": {"shared": "1000000000000"}},
+    ),
+    spec(
+        "price as a number",
+        "pricing.perGPU[0].price",
+        "string|quotes",
+        pricing={"currency": "EUR", "perGPU": [{"price": 450}]},
+    ),
+    spec("currency as a sign", "pricing.currency", "ISO 4217", pricing={"currency": "€"}),
+    spec(
+        "negative margin",
+        "pricing.marginPercent",
+        "greater than or equal to 0",
+        pricing={"currency": "EUR", "marginPercent": -1},
+    ),
+    spec(
+        "rounding to nothing",
+        "pricing.rounding.step",
+        "greater than 0",
+        pricing={"currency": "EUR", "rounding": {"step": "0.00"}},
+    ),
+    spec(
+        "ending beyond the step",
+        "pricing.rounding.ending",
+        "must be less than step",
+        pricing={"currency": "EUR", "rounding": {"step": "0.50", "ending": "0.99"}},
+    ),
 )
 
 
@@ -404,6 +442,33 @@ BORDER_CASES: dict[str, tuple[Any, ...]] = {
     "allocation.cpu.dedicatedTags": ("a", "A+b", "a.b", "-a", ".a", "_a", "a b", "é", "a" * 64, "a" * 65),
     "bridge": ("vmbr0", "vmbr0.100", ".x", "-x", "9x", "x" * 32, "x" * 33, "ü"),
     "tiers.price.monthly": ("5", "5.00", "5.", ".5", "5.00001", "-5", "+5", "5,0", "1e3", "9" * 12, "9" * 13, "5.00\n"),
+    "pricing.perGiBMemory": (
+        "0",
+        "0.000001",
+        "0.0000001",
+        "-1",
+        "+1",
+        "1e3",
+        ".5",
+        "5.",
+        "9" * 12,
+        "9" * 13,
+        "٣",
+        "1\n",
+    ),
+    "pricing.rounding.step": (
+        "0",
+        "0.0000",
+        "0.0001",
+        "0.00001",
+        "000",
+        "10",
+        "9" * 12,
+        "9" * 13,
+        "-1",
+        "1e3",
+        "0.05\n",
+    ),
     "tiers.name": ("a", "9", "a-b", "a--b", "-a", "a-", "A", "a.b", "é", "a\n", "a" * 20, "a" * 21),
 }
 """Values at which two readers of one rule could part: field below spec -> values."""
@@ -417,6 +482,8 @@ def border_host(field: str, value: Any) -> dict[str, Any]:
         return selling({field.removeprefix("tiers."): value})
     if field.startswith("location.l"):
         return changed(location={"latitude": "0", "longitude": "0"}, **{field: value})
+    if field.startswith("pricing."):
+        return changed(pricing={"currency": "EUR"}, **{field: value})
     return changed(**{field: [value] if field.endswith(("endpoints", "Tags")) else value})
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxmox_offerings.resources import InvalidResource, Selector, glob_matches
+from proxmox_offerings.resources.globs import glob_covers
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,36 @@ def test_no_selection_takes_all_and_an_empty_one_is_refused() -> None:
     assert Selector().matches("anything")
     with pytest.raises(InvalidResource, match=r"^include: must have at least 1 item"):
         Selector.parse({"include": []})
+
+
+@pytest.mark.parametrize(
+    ("wider", "narrower", "covers"),
+    [
+        ("*", "*", True),
+        ("*A100*", "*A100*", True),
+        ("*a100*", "*A100 80GB*", True),
+        ("*A100 80GB*", "*A100*", False),
+        ("*A100*", "*", False),
+        ("A?00", "A100", True),
+        ("A?00", "A*00", False),
+        ("?", "*", False),
+        ("?", "?", True),
+        ("?*", "*", False),
+        ("*", "\0", True),
+        ("A100", "a100", True),
+        ("10de:*", "10de:20b?", True),
+        ("[*]", "[A100]", True),
+    ],
+)
+def test_one_pattern_within_another(wider: str, narrower: str, *, covers: bool) -> None:
+    assert glob_covers(wider, narrower, ignore_case=True) is covers
+
+
+SHORT = st.text("aB*?", min_size=1, max_size=5)
+
+
+@given(wider=SHORT, narrower=SHORT, text=st.text("aAbB", max_size=6))
+def test_what_is_said_to_be_within_is(wider: str, narrower: str, text: str) -> None:
+    """A card that matches the tier but not the price's pattern would go for the price of another."""
+    if glob_covers(wider, narrower) and glob_matches(narrower, text):
+        assert glob_matches(wider, text)

@@ -76,12 +76,15 @@ def test_lists_whose_order_decides_are_atomic_and_the_rest_are_maps() -> None:
         "ProxmoxHost.spec.storageRules": None,
         "ProxmoxHost.spec.operatingSystems": None,
         "ProxmoxHost.spec.tiers": ["name"],
+        "ProxmoxHost.spec.pricing.perGiBDisk": None,
+        "ProxmoxHost.spec.pricing.perGPU": None,
         "ProxmoxHost.status.conditions": ["type"],
         "ProxmoxHost.status.nodes": ["name"],
         "ProxmoxHost.status.nodes[].gpus": ["model"],
         "ProxmoxHost.status.nodes[].gpuProfiles": ["profile", "model"],
         "ProxmoxHost.status.storages": ["name", "class"],
         "ProxmoxHost.status.missingPrivileges": ["path", "privilege"],
+        "ProxmoxHost.status.unpriced": ["tier"],
         "Offering.status.nodes": ["name"],
         "Offering.status.operatingSystems": ["name", "template"],
         "Offering.status.conditions": ["type"],
@@ -126,6 +129,12 @@ def test_defaults_are_those_of_the_contract() -> None:
         ".spec.tiers[].gpu.models": ["*"],
         ".spec.tiers[].nodes.include": ["*"],
         ".spec.tiers[].price.setup": "0.00",
+        ".spec.pricing.base": "0",
+        ".spec.pricing.perGPU[].models": ["*"],
+        ".spec.pricing.setup": "0.00",
+        ".spec.pricing.marginPercent": 0,
+        ".spec.pricing.rounding.step": "0.01",
+        ".spec.pricing.rounding.ending": "0",
     }
 
 
@@ -139,6 +148,7 @@ def test_objects_with_defaults_inside_appear_by_themselves() -> None:
             ".status",
             ".spec.tiers[].gpu",
             ".spec.tiers[].price",
+            ".spec.pricing",
         ) and not path.endswith("[]")
         if schema.get("type") == "object" and inside and optional:
             assert schema.get("default") == {}, path
