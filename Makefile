@@ -39,6 +39,7 @@ lint: venv helm ## Check style, types, import rules, generated files and lock fi
 	$(BIN)/mypy --package tools --package benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m proxmox_offerings.resources.crd crds --check
+	$(BIN)/python -m tools.crd_compat
 	$(BIN)/python -m tools.chart.generate --check
 	$(BIN)/python -m tools.chart.manifests --check
 	$(BIN)/python -m tools.locks

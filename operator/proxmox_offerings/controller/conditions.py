@@ -7,6 +7,7 @@ said about, and `lastTransitionTime` moves only when `status` does.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from proxmox_offerings.controller.problems import Outlook, Problem
 from proxmox_offerings.controller.reasons import HostReason, OfferingReason
@@ -117,9 +118,12 @@ def _facts(problem: Problem | None, *, insecure: bool) -> Iterable[Finding]:
             yield Finding(type=kind, status=status, reason=problem.reason, message=message)
 
 
-_TRUTHS = {
+_TRUTHS: Final = {
     "Reachable": "an endpoint answers",
     "Authorized": "the token is accepted and sees all that must be counted",
     "Quorate": "the cluster has a majority",
     "TLSVerified": "the server's certificate is verified",
 }
+
+OF_HOSTS: Final = frozenset({"Ready", "Reconciling", "Stalled", *_TRUTHS})
+"""The types that are ours on a ProxmoxHost. Conditions of other types belong to others."""

@@ -11,11 +11,13 @@ from proxmox_offerings.resources import InvalidResource, OfferingCounts, Proxmox
 
 
 def read_host_status(host: LiveObject) -> ProxmoxHostStatus:
-    """The status as the API server keeps it; empty if there is none, or none that we would write."""
+    """The status as the API server keeps it, without conditions of others; empty if there is none, or none that we would write."""
     try:
-        return ProxmoxHostStatus.parse(host.status or {})
+        status = ProxmoxHostStatus.parse(host.status or {})
     except InvalidResource:
         return ProxmoxHostStatus()
+    ours = tuple(condition for condition in status.conditions if condition.type in conditions.OF_HOSTS)
+    return status if len(ours) == len(status.conditions) else status.model_copy(update={"conditions": ours})
 
 
 def failed(

@@ -148,7 +148,7 @@ class Publisher:
 
     async def host(self, host: LiveObject, status: ProxmoxHostStatus) -> None:
         """Make the status of `host` so. Raises KubeError; Conflict if it is another version by now."""
-        if host.status is not None and ProxmoxHostStatus.parse(host.status) == status:
+        if host.status is not None and host_status.read_host_status(host) == status:
             return
         try:
             written = await self._hosts.apply_status(host, status)
