@@ -95,7 +95,7 @@ BREAKS = {
 FITS = {
     "nothing": lambda _: None,
     "a field": host("spec", lambda s: s["properties"].update(note={"type": "string", "maxLength": 9})),
-    "an object with demands of its own": host("spec", lambda s: s["properties"].update(pricing=NEW_OBJECT)),
+    "an object with demands of its own": host("spec", lambda s: s["properties"].update(future=NEW_OBJECT)),
     "an object with defaults inside appears by itself": host("spec.location", lambda s: s.update(default={})),
     "a wider range": host("spec.refreshIntervalSeconds", lambda s: s.update(minimum=1, maximum=10**6)),
     "no bound": host("spec.bridge", lambda s: s.pop("maxLength")),
