@@ -12,11 +12,12 @@ from proxmox_offerings.inventory.gathered import Configs, Fast, Remembered, Slow
 from proxmox_offerings.observation.configs import GuestConfigs
 from proxmox_offerings.observation.slow import SlowLoop
 from proxmox_offerings.proxmox.client import ProxmoxClient
+from proxmox_offerings.proxmox.decoding import data_of
 from proxmox_offerings.proxmox.errors import CallFailed
 from proxmox_offerings.proxmox.parse import cluster as cluster_answers
 from proxmox_offerings.proxmox.parse.resources import resources
 from proxmox_offerings.proxmox.token import Token
-from proxmox_offerings.proxmox.transport import DEFAULT_BOUNDS, Transport, data_of
+from proxmox_offerings.proxmox.transport import DEFAULT_BOUNDS, Transport
 from proxmox_offerings.simulator.changes import ChangingCluster
 from proxmox_offerings.simulator.config import SimulatorConfig
 from proxmox_offerings.simulator.dispatch import Dispatcher, Request
@@ -106,7 +107,8 @@ async def answers_of(config: SimulatorConfig) -> Answers:
 def parsed(bodies: Mapping[str, bytes]) -> Fast:
     """What the product makes of each turn's bytes: JSON, then typed answers."""
     read = {
-        path: parse(data_of(bodies[path], most=DEFAULT_BOUNDS.values, what=path)) for path, parse in PARSERS.items()
+        path: parse(data_of(bodies[path], most=DEFAULT_BOUNDS.values, what=path, path=path))
+        for path, parse in PARSERS.items()
     }
     return Fast(
         read_at=READ_AT,

@@ -19,8 +19,8 @@ with atheris.instrument_imports(include=["proxmox_offerings.proxmox.parse"]):
     from proxmox_offerings.proxmox.parse.resources import resources
     from proxmox_offerings.proxmox.parse.values import LARGEST, Nonsense
 
+from proxmox_offerings.proxmox.decoding import data_of
 from proxmox_offerings.proxmox.errors import CallFailed
-from proxmox_offerings.proxmox.transport import data_of
 
 PARSERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "/version": cluster.version,
@@ -75,7 +75,7 @@ def one_input(data: bytes) -> None:
     """Raises where anything but a usable answer or a refusal comes of it."""
     name = NAMES[data[0] % len(NAMES)] if data else NAMES[0]
     try:
-        answer = PARSERS[name](data_of(data[1:], most=10_000, what="fuzzing"))
+        answer = PARSERS[name](data_of(data[1:], most=10_000, what="fuzzing", path=name))
     except (CallFailed, Nonsense):
         return
     check(answer)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.observation.observer import Observer
 from proxmox_offerings.proxmox.client import ProxmoxClient
+from proxmox_offerings.proxmox.decoding import RESOURCES, data_of
 from proxmox_offerings.proxmox.errors import CallFailed
 from proxmox_offerings.simulator.changes import ChangingCluster
 from proxmox_offerings.simulator.dispatch import Dispatcher, Request
@@ -52,6 +53,8 @@ class Told:
             raise CallFailed(f"{label} is not told", status=500)
         if isinstance(told, Exception):
             raise told
+        if path == RESOURCES:  # the one that is read from the bytes
+            return data_of(json.dumps({"data": told}).encode(), most=1_000_000, what=label, path=path)
         return told
 
     async def get_together(

@@ -19,10 +19,12 @@ from proxmox_offerings.inventory.gathered import Configs, Fast, MdevReading, Nod
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.proxmox.answers import (
     ClusterStatus,
+    ContainerRow,
     Disk,
     GuestConfig,
     GuestKind,
     GuestRow,
+    MachineRow,
     ManagerStatus,
     MdevType,
     NetworkInterface,
@@ -138,9 +140,9 @@ def guest(
     lock: str | None = None,
 ) -> GuestRow:
     """A guest's row."""
-    return GuestRow(
+    make = MachineRow if kind == "qemu" else ContainerRow
+    return make(
         vmid=vmid,
-        kind=kind,
         node=node,
         status=status,
         name=name,
@@ -148,7 +150,7 @@ def guest(
         maxcpu=cpu,
         maxmem=None if memory is None else amount(memory),
         lock=lock,
-        tags=tuple(tags),
+        tag_text=";".join(tags) or None,
         hastate=hastate,
     )
 

@@ -149,4 +149,4 @@ def _was_template(guest: GuestRow, *, configs: Configs, remembered: Remembered) 
     if read is not None:
         return any(config.template for config in read)
     last = remembered.sizes.get(guest.vmid)
-    return last is not None and last.template
+    return last is not None and bool(last.template)

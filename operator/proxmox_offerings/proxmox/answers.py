@@ -5,9 +5,15 @@ missing whenever the server does not know. Here `None` always means "the answer 
 What the facts mean for selling is decided in `inventory` and `capacity`.
 """
 
+import dataclasses
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct, field
+
+from proxmox_offerings.proxmox.parse.values import LARGEST, words
 
 GuestKind = Literal["qemu", "lxc"]
 
@@ -54,7 +60,7 @@ class ManagerStatus:
 
     node_status: Mapping[str, str]
     lrm_mode: Mapping[str, str]
-    targets: Mapping[int, str] = field(default_factory=dict)
+    targets: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +76,56 @@ class NodeRow:
     host_arch: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuestRow:
-    """A `qemu` or `lxc` row of /cluster/resources. `status` "unknown" comes without name, template, maxcpu and maxmem."""
+Told = Annotated[str, Meta(min_length=1)]
+"""A text; one that is empty tells nothing, and is None."""
+Amount = Annotated[int, Meta(ge=0, le=LARGEST)]
+"""A count, a time or bytes."""
+Share = Annotated[float, Meta(ge=0, lt=float(LARGEST))]
+"""A number that may be a fraction."""
+Switch = Annotated[int, Meta(ge=0, le=1)]
+"""A boolean, as the server usually writes it."""
 
-    vmid: int
-    kind: GuestKind
-    node: str
-    status: str
-    name: str | None = None
-    template: bool = False
-    maxcpu: float | None = None
-    maxmem: int | None = None
-    lock: str | None = None
-    tags: tuple[str, ...] = ()
-    hastate: str | None = None
+
+class GuestRow(Struct, frozen=True, kw_only=True, gc=False):
+    """A guest in /cluster/resources: a MachineRow or a ContainerRow. `status` "unknown" comes without name, template, maxcpu and maxmem.
+
+    Fields have the server's names, types and bounds, so that usual rows can be read from the bytes of an answer as they are
+    (docs/design/usual-rows-are-read-from-the-bytes.md).
+    """
+
+    kind: ClassVar[GuestKind]
+    vmid: Annotated[int, Meta(gt=0, le=LARGEST)]
+    node: Told
+    status: Told = "unknown"
+    name: Told | None = None
+    template: Switch = False
+    maxcpu: Amount | Share | None = None
+    maxmem: Amount | None = None
+    lock: Told | None = None
+    tag_text: Told | None = field(default=None, name="tags")
+    hastate: Told | None = None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Each once, in the order of their names."""
+        return () if self.tag_text is None else _tags_of(self.tag_text)
+
+
+class MachineRow(GuestRow, frozen=True, kw_only=True, gc=False, tag_field="type", tag="qemu"):
+    """A `qemu` row."""
+
+    kind: ClassVar[GuestKind] = "qemu"
+
+
+class ContainerRow(GuestRow, frozen=True, kw_only=True, gc=False, tag_field="type", tag="lxc"):
+    """An `lxc` row."""
+
+    kind: ClassVar[GuestKind] = "lxc"
+
+
+@functools.lru_cache(maxsize=1024)
+def _tags_of(text: str) -> tuple[str, ...]:
+    return tuple(sorted({*words(text)}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from proxmox_offerings.proxmox.answers import (
     Version,
     Volume,
 )
+from proxmox_offerings.proxmox.decoding import RESOURCES
 from proxmox_offerings.proxmox.errors import CallFailed
 from proxmox_offerings.proxmox.parse import cluster, disk_trees, guests, nodes
 from proxmox_offerings.proxmox.parse.resources import resources
@@ -43,6 +44,8 @@ class ProxmoxClient:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._resources: Resources | None = None
+        """As last read: guests that did not change are not kept twice."""
 
     @property
     def endpoint(self) -> str:
@@ -65,7 +68,7 @@ class ProxmoxClient:
         return await self._get("/cluster/status", cluster.cluster_status)
 
     async def resources(self) -> Resources:
-        return await self._get("/cluster/resources", resources)
+        return self._read_resources(await self._transport.get(RESOURCES, label=RESOURCES))
 
     async def manager_status(self) -> ManagerStatus:
         return await self._get("/cluster/ha/status/manager_status", cluster.manager_status)
@@ -76,11 +79,11 @@ class ProxmoxClient:
         A node that is cut off from the others answers as well as ever, with what it remembers: while it is without quorum the other endpoints are
         asked too, one of which may be with the majority.
         """
-        paths = ("/cluster/status", "/cluster/resources", "/cluster/ha/status/manager_status")
+        paths = ("/cluster/status", RESOURCES, "/cluster/ha/status/manager_status")
         status, rows, manager = await self._transport.get_together(*paths, prefer=lambda told: _has_quorum(told[0]))
         return (
             _parsed(paths[0], cluster.cluster_status, status),
-            _parsed(paths[1], resources, rows),
+            self._read_resources(rows),
             _parsed(paths[2], cluster.manager_status, manager),
         )
 
@@ -184,6 +187,10 @@ class ProxmoxClient:
         return await self._get(
             f"/nodes/{_part(node)}{path}", parse, label=f"/nodes/{{node}}{label or path}", params=params, node=node
         )
+
+    def _read_resources(self, data: object) -> Resources:
+        self._resources = _parsed(RESOURCES, lambda told: resources(told, before=self._resources), data)
+        return self._resources
 
     async def _get(
         self,

@@ -17,10 +17,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
-from pydantic_core import from_json
 
 from proxmox_offerings import __version__
 from proxmox_offerings.proxmox.addresses import AddressPolicy
+from proxmox_offerings.proxmox.decoding import data_of
 from proxmox_offerings.proxmox.errors import (
     CallFailed,
     CertificateRejected,
@@ -241,7 +241,7 @@ class Transport:
         result = "cancelled"
         try:
             body = await self._fetch(endpoint, call)
-            data = data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}")
+            data = data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}", path=call.path)
             result = "200"
         except CallFailed as failure:
             result = str(failure.status or "unreadable")
@@ -409,17 +409,3 @@ async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
     if inflate is not None and not inflate.eof and size:
         raise CallFailed(f"{what}, but the answer broke off")
     return b"".join(parts)
-
-
-def data_of(body: bytes, *, most: int, what: str) -> object:
-    # Each value but the first comes after one of these; a body that is too short for that many need not be counted.
-    if len(body) > most and sum(map(body.count, (b",", b"[", b"{"))) > most:
-        raise CallFailed(f"{what} with more than {most} values")
-    try:
-        # Refuses NaN and infinity, and nesting that could exhaust the stack.
-        answer = from_json(body, allow_inf_nan=False)
-    except ValueError:
-        raise CallFailed(f"{what}, but not in JSON: is this a Proxmox VE?") from None
-    if not isinstance(answer, dict) or "data" not in answer:
-        raise CallFailed(f"{what}, but not as Proxmox VE answers")
-    return answer["data"]

@@ -8,11 +8,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from proxmox_offerings.catalogue.plan import plan
 from proxmox_offerings.inventory.build import snapshot_of
 from proxmox_offerings.inventory.gathered import Configs, Fast, NodeReading, Remembered, Slow
-from proxmox_offerings.proxmox.answers import Disk, Permissions
+from proxmox_offerings.proxmox.answers import Disk, GuestRow, Permissions
 from proxmox_offerings.proxmox.errors import ObservationError
 from support.cluster import cards, cluster, config, guest, handing_out, host, mapping, mdev, node, storage, t4s, tier
 
@@ -206,7 +207,8 @@ def _with_rights(paths: Mapping[str, Mapping[str, bool]]) -> Seen:
 
 
 def _changed(rows: tuple[Any, ...], index: int, **changes: Any) -> tuple[Any, ...]:
-    return (*rows[:index], replace(rows[index], **changes), *rows[index + 1 :])
+    change = structs.replace if isinstance(rows[index], GuestRow) else replace
+    return (*rows[:index], change(rows[index], **changes), *rows[index + 1 :])
 
 
 def _without(rows: tuple[Any, ...], index: int) -> tuple[Any, ...]:

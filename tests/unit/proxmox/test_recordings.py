@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from proxmox_offerings.proxmox.answers import GuestRow
+from proxmox_offerings.proxmox.answers import MachineRow
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.errors import CallFailed
 from proxmox_offerings.proxmox.tls import TLSPolicy
@@ -95,8 +95,8 @@ async def test_a_cluster_of_7_4(recordings: Path) -> None:
         (200, "node1", False),
     ]
     assert seen.guests[2].tags == ("go-proxmox+cloud-init",)
-    assert seen.guests[0] == GuestRow(
-        vmid=100, kind="qemu", node="node2", status="running", name="server1", maxcpu=1, maxmem=2**30
+    assert seen.guests[0] == MachineRow(
+        vmid=100, node="node2", status="running", name="server1", maxcpu=1, maxmem=2**30
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxmox_offerings.proxmox.answers import GuestRow, NodeRow, StorageRow
+from proxmox_offerings.proxmox.answers import MachineRow, NodeRow, StorageRow
 from proxmox_offerings.proxmox.parse.resources import resources
 from proxmox_offerings.proxmox.parse.values import Nonsense
 
@@ -49,9 +49,7 @@ def row(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def test_a_row_of_each_type_is_read() -> None:
     read = resources([STORAGE, GUEST, NODE])
     assert read.nodes == (NodeRow(name="pve1", status="online", maxcpu=8, maxmem=2**33, uptime=60),)
-    assert read.guests == (
-        GuestRow(vmid=100, kind="qemu", node="pve1", status="running", name="a", maxcpu=2, maxmem=2**30),
-    )
+    assert read.guests == (MachineRow(vmid=100, node="pve1", status="running", name="a", maxcpu=2, maxmem=2**30),)
     assert read.storages == (
         StorageRow(
             storage="local",
@@ -126,7 +124,7 @@ def test_a_guest_on_two_nodes_while_it_migrates_is_kept_on_both() -> None:
 )
 def test_only_what_is_marked_as_template_is_one(template: object, is_one: bool) -> None:
     """A guest that is taken for a template is not counted."""
-    assert resources([row(GUEST, template=template)]).guests[0].template is is_one
+    assert resources([row(GUEST, template=template)]).guests[0].template == is_one
 
 
 def test_a_container_may_have_a_fraction_of_a_processor() -> None:

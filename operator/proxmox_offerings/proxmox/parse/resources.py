@@ -4,12 +4,25 @@ A guest that cannot be read makes the whole answer unusable, because leaving it 
 be read is kept without them, and is then not sold itself.
 """
 
+import functools
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeGuard
 
-from proxmox_offerings.proxmox.answers import GuestKind, GuestRow, NodeRow, Resources, StorageRow
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from proxmox_offerings.proxmox.answers import (
+    ContainerRow,
+    GuestKind,
+    GuestRow,
+    MachineRow,
+    NodeRow,
+    Resources,
+    StorageRow,
+)
+from proxmox_offerings.proxmox.decoding import UsualNode, UsualRow, UsualStorage
 from proxmox_offerings.proxmox.parse.values import (
-    LARGEST,
     Nonsense,
     Row,
     boolean,
@@ -29,76 +42,133 @@ _NOT_COUNTED = frozenset({"pool", "sdn", "network"})
 """Known row types that say nothing about capacity (proxmox-api.md 2.1)."""
 
 
-def resources(data: object) -> Resources:
-    """Rows by name. Raises Nonsense."""
-    nodes, guests, storages, ignored = [], [], [], 0
-    read_guest = _GuestReader()
-    for row in rows(data):
-        match row.get("type"):
-            case "qemu":
-                guests.append(read_guest(row, "qemu"))
-            case "lxc":
-                guests.append(read_guest(row, "lxc"))
-            case "storage":
-                storages.append(_storage(row))
-            case "node":
-                nodes.append(_node(row))
-            case kind:
-                if "vmid" in row or type(kind) is not str:
-                    raise Nonsense("it lists something that may be a guest, of an unknown kind")
-                ignored += kind not in _NOT_COUNTED
-    each_once(node.name for node in nodes)
-    each_once((guest.vmid, guest.node) for guest in guests)
-    each_once((storage.node, storage.storage) for storage in storages)
+def resources(data: object, *, before: Resources | None = None) -> Resources:
+    """Rows by name, from `data` as decoding.data_of gives it. Guests that are as they were `before` are the same objects. Raises Nonsense."""
+    told: _Told = _usual(data) if _is_usual(data) else _unusual(data)
+    guests = told.guests
+    if len({guest.vmid for guest in guests}) < len(guests):
+        each_once((guest.vmid, guest.node) for guest in guests)
+        guests.sort(key=attrgetter("node"))
+    guests.sort(key=attrgetter("vmid"))
+    each_once(node.name for node in told.nodes)
+    each_once((storage.node, storage.storage) for storage in told.storages)
     return Resources(
-        nodes=tuple(sorted(nodes, key=attrgetter("name"))),
-        guests=tuple(sorted(guests, key=attrgetter("vmid", "node"))),
-        storages=tuple(sorted(storages, key=attrgetter("storage", "node"))),
-        ignored=ignored,
+        nodes=tuple(sorted(told.nodes, key=attrgetter("name"))),
+        guests=_kept(guests, before.guests if before is not None else ()),
+        storages=tuple(sorted(told.storages, key=attrgetter("storage", "node"))),
+        ignored=told.ignored,
     )
 
 
-class _GuestReader:
-    """Reads guest rows; most differ in few values, so the texts with lists in them are taken apart once."""
+class _Told:
+    """Rows in the order of the answer."""
 
     def __init__(self) -> None:
-        self._tags: dict[Any, tuple[str, ...]] = {None: ()}
+        self.nodes: list[NodeRow] = []
+        self.guests: list[GuestRow] = []
+        self.storages: list[StorageRow] = []
+        self.ignored = 0
 
-    def __call__(self, row: Row, kind: GuestKind) -> GuestRow:
-        get = row.get
-        vmid, node, maxcpu, maxmem = get("vmid"), get("node"), get("maxcpu"), get("maxmem")
-        # The usual types are tested in place: this runs for each guest of the cluster, each minute.
-        if type(vmid) is not int or not 0 < vmid <= LARGEST:
-            vmid = integer(row, "vmid")
-            if not vmid:
-                raise Nonsense("a guest has no vmid")
-        if type(node) is not str or not node:
-            node = required(row, "node")
-        if type(maxcpu) is not int or not 0 <= maxcpu <= LARGEST:
-            maxcpu = number(row, "maxcpu")
-        if type(maxmem) is not int or not 0 <= maxmem <= LARGEST:
-            maxmem = integer(row, "maxmem")
-        template, raw = get("template"), get("tags")
-        if template != 0 and not can_be_truth(template):
-            raise Nonsense("template of a guest is neither set nor not set")
-        if raw is not None and type(raw) is not str:
-            raw = text(row, "tags")
-        tags = self._tags.get(raw)
-        if tags is None:
-            tags = self._tags[raw] = tuple(sorted(set(words(raw))))
-        return GuestRow(
-            vmid=vmid,
-            kind=kind,
-            node=node,
-            status=text(row, "status") or _UNKNOWN,
-            name=text(row, "name"),
-            template=truth(template),
-            maxcpu=maxcpu,
-            maxmem=maxmem,
-            lock=text(row, "lock"),
-            tags=tags,
-            hastate=text(row, "hastate"),
-        )
+
+def _kept(guests: Sequence[GuestRow], before: Sequence[GuestRow]) -> tuple[GuestRow, ...]:
+    """The guests; those that have not changed as they are kept already, and of the others, what many have in common kept once."""
+    known = {guest.vmid: guest for guest in before}
+    share = _Sharing()
+    return tuple([there if (there := known.get(guest.vmid)) == guest else share(guest) for guest in guests])
+
+
+class _Sharing:
+    """Keeps equal values of many rows once: half of the memory that rows take."""
+
+    def __init__(self) -> None:
+        self._once: dict[Any, Any] = {}
+
+    def __call__(self, guest: GuestRow) -> GuestRow:
+        once = self._once.setdefault
+        force_setattr(guest, "node", once(guest.node, guest.node))
+        force_setattr(guest, "status", once(guest.status, guest.status))
+        force_setattr(guest, "maxmem", once(guest.maxmem, guest.maxmem))
+        force_setattr(guest, "tag_text", once(guest.tag_text, guest.tag_text))
+        return guest
+
+
+def _is_usual(data: object) -> TypeGuard[list[UsualRow]]:
+    return isinstance(data, list) and len(data) > 0 and isinstance(data[0], Struct)
+
+
+def _usual(told_rows: Sequence[UsualRow]) -> _Told:
+    told = _Told()
+    told.guests = [row for row in told_rows if isinstance(row, GuestRow)]
+    for row in [row for row in told_rows if not isinstance(row, GuestRow)]:
+        if isinstance(row, UsualStorage):
+            told.storages.append(
+                StorageRow(
+                    storage=row.storage,
+                    node=row.node,
+                    status=row.status,
+                    plugin=row.plugintype,
+                    content=_content_of(row.content),
+                    shared=bool(row.shared),
+                    maxdisk=row.maxdisk,
+                    disk=row.disk,
+                )
+            )
+        elif isinstance(row, UsualNode):
+            told.nodes.append(
+                NodeRow(
+                    name=row.node,
+                    status=row.status,
+                    maxcpu=row.maxcpu,
+                    maxmem=row.maxmem,
+                    uptime=row.uptime,
+                    hastate=row.hastate,
+                    host_arch=row.host_arch,
+                )
+            )
+    return told
+
+
+def _unusual(data: object) -> _Told:
+    told = _Told()
+    for row in rows(data):
+        match row.get("type"):
+            case "qemu" | "lxc" as kind:
+                told.guests.append(_guest(row, kind))
+            case "storage":
+                told.storages.append(_storage(row))
+            case "node":
+                told.nodes.append(_node(row))
+            case kind:
+                if "vmid" in row or type(kind) is not str:
+                    raise Nonsense("it lists something that may be a guest, of an unknown kind")
+                told.ignored += kind not in _NOT_COUNTED
+    return told
+
+
+def _guest(row: Row, kind: GuestKind) -> GuestRow:
+    vmid, template = integer(row, "vmid"), row.get("template")
+    if not vmid:
+        raise Nonsense("a guest has no vmid")
+    if not can_be_truth(template):
+        raise Nonsense("template of a guest is neither set nor not set")
+    make = MachineRow if kind == "qemu" else ContainerRow
+    return make(
+        vmid=vmid,
+        node=required(row, "node"),
+        status=text(row, "status") or _UNKNOWN,
+        name=text(row, "name"),
+        template=truth(template),
+        maxcpu=number(row, "maxcpu"),
+        maxmem=integer(row, "maxmem"),
+        lock=text(row, "lock"),
+        tag_text=text(row, "tags"),
+        hastate=text(row, "hastate"),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _content_of(value: str | None) -> frozenset[str]:
+    return frozenset(words(value))
 
 
 def _node(row: Row) -> NodeRow:
@@ -124,7 +194,7 @@ def _storage(row: Row) -> StorageRow:
         node=node,
         status=status,
         plugin=text(row, "plugintype"),
-        content=frozenset(words(text(row, "content"))),
+        content=_content_of(text(row, "content")),
         shared=boolean(row, "shared"),
         maxdisk=maxdisk,
         disk=disk,
