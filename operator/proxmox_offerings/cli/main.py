@@ -1,55 +1,86 @@
-"""The commands, by name. Exit codes: 0 fine; 1 it ran and the answer is bad; 2 wrong usage or unreadable input."""
+"""The commands, by name; as a program of their own, and as `kubectl proxmox-offerings`. Exit codes: see `frame`."""
 
-import importlib
 from collections.abc import Mapping
 
 import click
 
 from proxmox_offerings import __version__
+from proxmox_offerings.cli.frame import Entry, LazyGroup, common_options
+from proxmox_offerings.cli.terminal import Invocation
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "run": ("proxmox_offerings.cli.run", "Run the operator."),
-    "preview": ("proxmox_offerings.cli.preview", "Show what a ProxmoxHost would publish, without Kubernetes."),
-    "simulate": ("proxmox_offerings.simulator.command", "Simulate a Proxmox VE cluster over HTTPS."),
-    "crds": ("proxmox_offerings.cli.crds", "Print the CustomResourceDefinitions."),
+LOOK, SERVE, TOOLS = "Look at a cluster", "Run the operator", "Around it"
+
+COMMANDS: Mapping[str, Entry] = {
+    "preview": Entry("proxmox_offerings.cli.preview", "Show what a ProxmoxHost would publish.", LOOK),
+    "offers": Entry("proxmox_offerings.cli.offers", "List the Offerings in Kubernetes, and which still hold.", LOOK),
+    "crds": Entry("proxmox_offerings.cli.crds", "Print the CustomResourceDefinitions.", SERVE),
+    "run": Entry("proxmox_offerings.cli.run", "Run the operator.", SERVE),
+    "simulate": Entry("proxmox_offerings.simulator.command", "Simulate a Proxmox VE cluster over HTTPS.", TOOLS),
+    "completion": Entry("proxmox_offerings.cli.completion", "Print a shell's completion script.", TOOLS),
 }
-"""Command -> the module that holds it under its own name, and its line in the overview (so that the overview imports none of them)."""
+PLUGIN = ("offers", "preview")
+"""What `kubectl proxmox-offerings` offers: the commands that read hosts or Offerings of the Kubernetes cluster."""
+
+OVERVIEW = """Turn Proxmox VE capacity into Offering resources, and never claim stock that is not known to exist.
+
+\b
+Try it without a cluster of your own:
+  proxmox-offerings simulate                           in one terminal: a cluster, and a manifest
+  proxmox-offerings preview -f .simulator/host.yaml   in another: what it can still sell
+
+\b
+With your own:
+  proxmox-offerings preview -f host.yaml --explain     how each figure came about
+  proxmox-offerings run                                keep Offerings true, with your KUBECONFIG or in a pod
+
+Every command explains itself with -h.
+"""
+PLUGIN_OVERVIEW = """What the ProxmoxHosts and Offerings of this Kubernetes cluster say, and what Proxmox itself says now.
+
+\b
+kubectl proxmox-offerings offers -A                 all Offerings, their age, and whether they still hold
+kubectl proxmox-offerings preview fra1 --explain    read fra1's cluster now, and tell how each figure comes about
+
+Reads with your own rights: get on ProxmoxHosts and Offerings, and for preview get on the host's Secret. Writes nothing.
+"""
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+VERSION = "proxmox-offerings %(version)s"
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command only when it is called or asked for its own help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), cmd_name)
-        assert isinstance(command, click.Command)  # noqa: S101 - a slip in COMMANDS, not a user's mistake
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="proxmox-offerings %(version)s")
+@click.group(cls=LazyGroup, entries=COMMANDS, context_settings=SETTINGS, help=OVERVIEW)
+@click.version_option(__version__, message=VERSION)
 def cli() -> None:
-    """Turn Proxmox VE capacity into Offering resources, and never claim stock that is not known to exist.
+    """See OVERVIEW."""
 
-    \b
-    Try it:   proxmox-offerings simulate            a simulated cluster, and a manifest for it
-              proxmox-offerings preview -f FILE     what that manifest would publish
-    Run it:   proxmox-offerings run                 in a cluster, or with your KUBECONFIG
-    """
+
+@click.group(
+    cls=LazyGroup,
+    entries={name: COMMANDS[name] for name in PLUGIN},
+    context_settings=SETTINGS,
+    help=PLUGIN_OVERVIEW,
+)
+@click.version_option(__version__, message=VERSION)
+def plugin() -> None:
+    """See PLUGIN_OVERVIEW."""
+
+
+cli.params += common_options()
+plugin.params += common_options()
 
 
 def main() -> None:
     """Entry point of the console script."""
     cli(prog_name="proxmox-offerings")
+
+
+def kubectl_plugin() -> None:
+    """Entry point of kubectl-proxmox_offerings, which kubectl runs for `kubectl proxmox-offerings`."""
+    plugin(prog_name="kubectl proxmox-offerings", obj=Invocation(plugin=True))
+
+
+def kubectl_complete() -> None:
+    """Entry point of kubectl_complete-proxmox_offerings, which kubectl asks for completions of the line so far."""
+    from proxmox_offerings.cli.completion import for_kubectl  # noqa: PLC0415 - only where it is wanted
+
+    for_kubectl(plugin)

@@ -4,16 +4,18 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
-import yaml
 
-from proxmox_offerings.resources import GROUP, InvalidResource, ProxmoxHost
+if TYPE_CHECKING:
+    from proxmox_offerings.resources import ProxmoxHost
 
 DEFAULT_NAMESPACE = "default"
-NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
-"""What the library raises: its own errors, and those of Python for a 13th month, a number tagged as such that is none, or endless brackets."""
+NOT_YAML = (ValueError, LookupError, AttributeError, RecursionError)
+"""What the YAML library raises besides its own errors: Python's for a 13th month, a number tagged as such that is none, or endless brackets."""
+GROUP = "proxmox-offerings.io"
+"""resources.GROUP: importing that takes a quarter of a second, which `--help` must not wait for."""
 
 
 class UnreadableInput(click.ClickException):
@@ -34,14 +36,22 @@ class Credentials:
 class HostManifest:
     """A ProxmoxHost and the token of the Secret that it names."""
 
-    host: ProxmoxHost
+    host: "ProxmoxHost"
     credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A ProxmoxHost that cannot be read beside others that can, and why, in a sentence."""
+
+    host: str
+    problem: str
 
 
 def read_hosts(file: TextIO) -> tuple[HostManifest, ...]:
     """The ProxmoxHosts of a file with their credentials. Raises UnreadableInput."""
     documents = list(_documents(file))
-    hosts = [_host(document, file.name) for document in documents if _is(document, "ProxmoxHost")]
+    hosts = [parse_host(document, file.name) for document in documents if _is(document, "ProxmoxHost")]
     if not hosts:
         raise UnreadableInput(f"{file.name}: there is no ProxmoxHost (apiVersion {GROUP}/v1alpha1) in it")
     secrets = {
@@ -53,12 +63,14 @@ def read_hosts(file: TextIO) -> tuple[HostManifest, ...]:
 
 
 def _documents(file: TextIO) -> Iterator[Mapping[str, Any]]:
+    import yaml  # noqa: PLC0415 - see GROUP
+
     try:
         parsed = list(yaml.safe_load_all(file))
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UnreadableInput(f"{file.name}{where}: this is not YAML ({error.problem})") from None
-    except NOT_YAML:
+    except (yaml.YAMLError, *NOT_YAML):
         raise UnreadableInput(f"{file.name}: this is not YAML") from None
     for document in parsed:
         if document is None:
@@ -88,15 +100,18 @@ def _key(document: Mapping[str, Any]) -> tuple[str, str]:
     return str(metadata.get("namespace") or DEFAULT_NAMESPACE), str(metadata.get("name", ""))
 
 
-def _host(document: Mapping[str, Any], source: str) -> ProxmoxHost:
+def parse_host(document: Mapping[str, Any], source: str, *, strict: bool = True) -> "ProxmoxHost":
+    """A ProxmoxHost as a person wrote it, or (not `strict`) as the API server keeps it. Raises UnreadableInput."""
+    from proxmox_offerings.resources import InvalidResource, ProxmoxHost  # noqa: PLC0415 - see GROUP
+
     try:
-        return ProxmoxHost.parse(document, strict=True)
+        return ProxmoxHost.parse(document, strict=strict)
     except InvalidResource as error:
         name = _key(document)[1] or "without a name"
         raise UnreadableInput(f"{source}: ProxmoxHost {name} cannot be used:\n{error}") from None
 
 
-def _credentials(host: ProxmoxHost, secrets: Mapping[tuple[str, str], Mapping[str, Any]], source: str) -> Credentials:
+def _credentials(host: "ProxmoxHost", secrets: Mapping[tuple[str, str], Mapping[str, Any]], source: str) -> Credentials:
     name = host.spec.credentials_secret_ref.name
     namespace = host.metadata.namespace or DEFAULT_NAMESPACE
     secret = secrets.get((namespace, name))
@@ -105,7 +120,12 @@ def _credentials(host: ProxmoxHost, secrets: Mapping[tuple[str, str], Mapping[st
             f"{source}: ProxmoxHost {host.metadata.name} names the Secret {name} of namespace {namespace}, "
             "which is not in the file: put it there as a further document"
         )
-    values = {key: _value(secret, key, f"{source}: Secret {name}") for key in ("tokenID", "tokenSecret")}
+    return credentials_of(secret, f"{source}: Secret {name}")
+
+
+def credentials_of(secret: Mapping[str, Any], where: str) -> Credentials:
+    """The token that a Secret holds. Raises UnreadableInput."""
+    values = {key: _value(secret, key, where) for key in ("tokenID", "tokenSecret")}
     return Credentials(token_id=values["tokenID"], token_secret=values["tokenSecret"])
 
 

@@ -1,38 +1,113 @@
-"""Tables for eyes: Offerings, with the columns of `kubectl get offerings` and the message below each tier that is not simply in stock."""
+"""Tables for eyes: Offerings with the columns of `kubectl get offerings`, and why each is limited.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+Where a terminal is too narrow for the sentence, it goes below its line. Colours never decide anything: the words are there without them.
+"""
 
-HEADER = ("NAME", "VCPU", "MEMORY", "DISK", "GPU", "PRICE", "STOCK", "AVAILABLE", "LIMIT", "MESSAGE")
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from proxmox_offerings.cli.terminal import Paint
+
+HEADER = ("NAME", "VCPU", "MEMORY", "DISK", "GPU", "PRICE", "STOCK", "AVAILABLE", "LIMIT")
+WIDE = ("VIRT", "CLASS", "WHERE")
+MESSAGE = "MESSAGE"
+STOCK_COLORS = {"InStock": "green", "LowStock": "yellow", "OutOfStock": "red", "Unknown": "magenta"}
+GAP = "   "
+INDENT = "    "
 
 
-def render(offerings: Sequence[Mapping[str, Any]]) -> str:
-    """One line for each Offering."""
-    return columns([HEADER, *(_row(offering) for offering in offerings)])
+class Row(NamedTuple):
+    """One line: its cells, and a sentence."""
+
+    cells: tuple[str, ...]
+    message: str
+
+
+def offerings(
+    groups: Iterable[Sequence[Mapping[str, Any]]], *, paint: Paint, width: int | None, wide: bool = False
+) -> str:
+    """One line for each Offering, a blank one between groups. `width`: of the terminal, None where there is none."""
+    header = (*HEADER, *WIDE) if wide else HEADER
+    rows = [[row_of(offering, wide=wide) for offering in group] for group in groups if group]
+    return grouped(header, rows, paint=paint, width=width, colors={header.index("STOCK"): STOCK_COLORS})
+
+
+def grouped(
+    header: Sequence[str],
+    groups: Sequence[Sequence[Row]],
+    *,
+    paint: Paint,
+    width: int | None = None,
+    colors: Mapping[int, Mapping[str, str]],
+) -> str:
+    """A header, a line for each row, a blank one between groups. `colors`: by column, of what a cell may say."""
+    rows = [row for group in groups for row in group]
+    widths = widths_of(header, rows)
+    used = sum(widths) + len(GAP) * len(widths)
+    below = width is not None and any(used + len(row.message) > width for row in rows)
+    lines = [line(header, widths, "" if below else MESSAGE, paint=paint)]
+    for index, group in enumerate(groups):
+        lines += [""] if index else []
+        for row in group:
+            lines.append(line(row.cells, widths, "" if below else row.message, paint=paint, colors=colors))
+            if below and width is not None:
+                lines += [paint(part, dim=True) for part in _wrapped(row.message, width)]
+    return "\n".join(lines)
+
+
+def widths_of(header: Sequence[str], rows: Iterable[Row]) -> list[int]:
+    """Of each column, as wide as its widest cell."""
+    return [max(map(len, column)) for column in zip(header, *(row.cells for row in rows), strict=True)]
+
+
+def line(
+    cells: Sequence[str],
+    widths: Sequence[int],
+    message: str,
+    *,
+    paint: Paint,
+    colors: Mapping[int, Mapping[str, str]] | None = None,
+) -> str:
+    """One line; without `colors` it is the header's."""
+    styled = [
+        paint(cell, bold=True) if colors is None else paint(cell, colors.get(column, {}).get(cell))
+        for column, cell in enumerate(cells)
+    ]
+    padded = [text + " " * (size - len(cell)) for cell, text, size in zip(cells, styled, widths, strict=True)]
+    last = paint(message, bold=True) if colors is None else message
+    return GAP.join([*padded, last] if message else padded).rstrip()
+
+
+def _wrapped(message: str, width: int) -> list[str]:
+    return textwrap.wrap(message, max(20, width - 1), initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell; the last one as it is."""
     widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
     return "\n".join(
-        "   ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
+        GAP.join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
         for row in rows
     )
 
 
-def _row(offering: Mapping[str, Any]) -> tuple[str, ...]:
-    spec, status = offering["spec"], offering["status"]
+def row_of(offering: Mapping[str, Any], *, wide: bool) -> Row:
+    spec, status = offering["spec"], offering.get("status") or {}
     gpu, price = spec.get("gpu"), spec.get("price")
     available = status.get("available")
-    return (
+    cells: tuple[str, ...] = (
         offering["metadata"]["name"],
         str(spec["cpu"]),
         str(spec["memory"]),
         str(spec["disk"]),
         str(gpu["count"]) if gpu else "",
         f"{price['monthly']} {price['currency']}" if price else "",
-        status["stock"],
+        status.get("stock") or "Unknown",
         "" if available is None else str(available),
         status.get("limitingResource") or "",
-        status.get("message") or "",
     )
+    if wide:
+        places = [f"{node['name']}:{node['available']}" for node in status.get("nodes") or () if node["available"]]
+        cells += (spec["virtualization"], spec.get("storageClass") or "any", " ".join(places))
+    return Row(cells, status.get("message") or "")

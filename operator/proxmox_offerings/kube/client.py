@@ -44,6 +44,7 @@ class KubeClient:
         configuration: Configuration,
         *,
         kubeconfig: str | None,
+        context: str | None,
         counted: Counted,
         guard: Guard,
         client_timeout: aiohttp.ClientTimeout,
@@ -52,6 +53,7 @@ class KubeClient:
         self._guard = guard
         self._timeout = client_timeout
         self._kubeconfig = kubeconfig
+        self._context = context
         self._counted = counted
         self._api = ApiClient(configuration)
         self._free = asyncio.Semaphore(IN_FLIGHT)
@@ -63,6 +65,7 @@ class KubeClient:
         cls,
         *,
         kubeconfig: str | None = None,
+        context: str | None = None,
         counted: Counted = lambda *_: None,
         guard: Guard = lambda: None,
         client_timeout: aiohttp.ClientTimeout = TIMEOUT,
@@ -70,17 +73,22 @@ class KubeClient:
         """Read who and where we are; nothing is sent yet.
 
         The first that is there: `kubeconfig`, the environment's KUBECONFIG, the account of the pod, ~/.kube/config (the order of controller-runtime).
-        Raises KubeError.
+        `context` is one of the kubeconfig's, else its current one. Raises KubeError.
         """
-        found = kubeconfig or os.environ.get("KUBECONFIG") or None
-        if found is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
-            found = str(Path.home() / ".kube" / "config")
+        found = kubeconfig_at(kubeconfig)
         configuration = Configuration()
         # aiohttp would look for proxies and netrc files in two threads for each request, which costs as much as the request.
         configuration.client_session_kwargs = {"trust_env": False}
-        await _load(configuration, found)
+        await _load(configuration, found, context)
         configuration.proxy = configuration.proxy or _proxy_of_environment(configuration.host)
-        return cls(configuration, kubeconfig=found, counted=counted, guard=guard, client_timeout=client_timeout)
+        return cls(
+            configuration,
+            kubeconfig=found,
+            context=context,
+            counted=counted,
+            guard=guard,
+            client_timeout=client_timeout,
+        )
 
     @property
     def in_pod(self) -> bool:
@@ -105,7 +113,7 @@ class KubeClient:
         """
         async with self._renewing:
             if await self.authorization() == refused:
-                await _load(self.configuration, self._kubeconfig)
+                await _load(self.configuration, self._kubeconfig, self._context)
                 self._load_certificates()
 
     def _load_certificates(self) -> None:
@@ -216,10 +224,14 @@ class Answer:
 
 @contextlib.asynccontextmanager
 async def connected(
-    *, kubeconfig: str | None = None, counted: Counted = lambda *_: None, guard: Guard = lambda: None
+    *,
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    counted: Counted = lambda *_: None,
+    guard: Guard = lambda: None,
 ) -> AsyncIterator[KubeClient]:
     """A client for a block. Raises KubeError."""
-    client = await KubeClient.connect(kubeconfig=kubeconfig, counted=counted, guard=guard)
+    client = await KubeClient.connect(kubeconfig=kubeconfig, context=context, counted=counted, guard=guard)
     try:
         yield client
     finally:
@@ -247,13 +259,21 @@ def _safe(name: str) -> str:
     return name
 
 
-async def _load(configuration: Configuration, kubeconfig: str | None) -> None:
+def kubeconfig_at(kubeconfig: str | None) -> str | None:
+    """The kubeconfig that `connect` would read; None: the account of the pod."""
+    found = kubeconfig or os.environ.get("KUBECONFIG") or None
+    if found is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        found = str(Path.home() / ".kube" / "config")
+    return found
+
+
+async def _load(configuration: Configuration, kubeconfig: str | None, context: str | None) -> None:
     try:
         if kubeconfig is None:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             await config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=kubeconfig, client_configuration=configuration, persist_config=False
+                config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
             )
     except Exception as problem:
         # The loader raises whatever its parsers, plugins and files raise; all of it means the same to us.
