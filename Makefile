@@ -40,6 +40,7 @@ lint: venv helm ## Check style, types, import rules, generated files and lock fi
 	$(BIN)/lint-imports
 	$(BIN)/python -m proxmox_offerings.resources.crd crds --check
 	$(BIN)/python -m tools.crd_compat
+	$(BIN)/python -m proxmox_offerings.exports.schema docs/reference/catalogue.schema.json --check
 	$(BIN)/python -m tools.chart.generate --check
 	$(BIN)/python -m tools.chart.manifests --check
 	$(BIN)/python -m tools.locks
@@ -60,6 +61,7 @@ crds: chart ## Generate crds/ from the models, and what follows from it in the c
 .PHONY: chart
 chart: venv helm ## Generate what the chart has from elsewhere (crds/, schema, README), and manifests/ from the chart
 	$(BIN)/python -m proxmox_offerings.resources.crd crds
+	$(BIN)/python -m proxmox_offerings.exports.schema docs/reference/catalogue.schema.json
 	$(BIN)/python -m tools.chart.generate
 	$(BIN)/python -m tools.chart.manifests
 
