@@ -73,6 +73,39 @@ class Range(click.ParamType[Network]):
     help="Of /healthz, /readyz and /metrics; 0: any free one, -1: none.",
 )
 @click.option(
+    "--catalogue-port",
+    type=click.IntRange(-1, 65535),
+    default=-1,
+    show_default=True,
+    help="Of the catalogue page, which anybody who reaches it may read; 0: any free one, -1: none.",
+)
+@click.option(
+    "--catalogue-address",
+    default=DEFAULTS["catalogue_address"],
+    show_default=True,
+    help="Where the catalogue page listens.",
+)
+@click.option(
+    "--catalogue-title",
+    metavar="TEXT",
+    default=DEFAULTS["catalogue_title"],
+    show_default=True,
+    help="What it is called on its pages.",
+)
+@click.option(
+    "--catalogue-namespace",
+    "catalogue_namespaces",
+    multiple=True,
+    metavar="NAME",
+    help="Show only this namespace; may be repeated. Default: all that are served.",
+)
+@click.option(
+    "--catalogue-details/--no-catalogue-details",
+    default=DEFAULTS["catalogue_details"],
+    show_default=True,
+    help="Also show nodes and storages by name, how full they are, and what is wrong: for a page that only your own people reach.",
+)
+@click.option(
     "--leader-elect/--no-leader-elect",
     default=None,
     help="Of several processes only one works, elected by a Lease; the others stand by. Default: in a pod, or with --leader-elect-namespace.",
@@ -122,7 +155,7 @@ class Range(click.ParamType[Network]):
     default=DEFAULTS["log_level"],
     show_default=True,
 )
-def run(*, namespaces: tuple[str, ...], health_port: int, **options: Any) -> None:
+def run(*, health_port: int, catalogue_port: int, **options: Any) -> None:
     """Run the operator until it is interrupted.
 
     Uses the current KUBECONFIG, or the account of the pod that it runs in. The CustomResourceDefinitions must be there
@@ -136,7 +169,11 @@ def run(*, namespaces: tuple[str, ...], health_port: int, **options: Any) -> Non
 
     gc.freeze()
     gc.enable()
-    settings = Settings(namespaces=namespaces, health_port=None if health_port < 0 else health_port, **options)
+    settings = Settings(
+        health_port=None if health_port < 0 else health_port,
+        catalogue_port=None if catalogue_port < 0 else catalogue_port,
+        **options,
+    )
     try:
         settings.check()
     except ValueError as problem:

@@ -28,6 +28,16 @@ class Settings:
     """Where /healthz, /readyz and /metrics are served."""
     health_port: int | None = 8080
     """Port of the same; 0: any free one, told in the log. None: not served."""
+    catalogue_address: str = "0.0.0.0"  # noqa: S104 - visitors come from outside the pod
+    """Where the catalogue page is served."""
+    catalogue_port: int | None = None
+    """Port of the same; 0: any free one, told in the log. None: not served."""
+    catalogue_title: str = "Catalogue"
+    """What it is called on its pages."""
+    catalogue_namespaces: tuple[str, ...] = ()
+    """The namespaces that it shows. Empty: all that are served."""
+    catalogue_details: bool = False
+    """Whether it also shows names of nodes and storages, how full they are, and what is wrong with clusters: for the seller's own people."""
     leader_elect: bool | None = None
     """Whether only one of several processes works, the others standing by. None: in a pod, or where `leader_elect_namespace` is given."""
     leader_elect_namespace: str | None = None

@@ -10,9 +10,10 @@ from proxmox_offerings.resources import ProxmoxHost
 
 
 class LiveObjects:
-    """All ProxmoxHosts and Offerings that we look after."""
+    """All ProxmoxHosts and Offerings that we look after. `revision` grows with every change of them."""
 
     def __init__(self) -> None:
+        self.revision = 0
         self._hosts: dict[Ref, LiveObject] = {}
         self._offerings: dict[Ref, LiveObject] = {}
         self._by_host: dict[Ref, set[Ref]] = {}
@@ -49,6 +50,7 @@ class LiveObjects:
         if known is not None and known.version >= host.version:
             return False
         self._hosts[host.ref] = host
+        self.revision += 1
         return known is None or (known.uid, known.generation, known.deleting) != (
             host.uid,
             host.generation,
@@ -61,6 +63,7 @@ class LiveObjects:
         if known is None or known.uid != host.uid:
             return False
         del self._hosts[host.ref]
+        self.revision += 1
         return True
 
     def saw_offering(self, offering: LiveObject) -> set[Ref]:
@@ -73,6 +76,7 @@ class LiveObjects:
             concerned.add(before)
             self._no_longer_of(before, offering.ref)
         self._offerings[offering.ref] = offering
+        self.revision += 1
         if (now := host_of(offering)) is not None:
             concerned.add(now)
             self._by_host.setdefault(now, set()).add(offering.ref)
@@ -84,6 +88,7 @@ class LiveObjects:
         if known is None or known.uid != offering.uid:
             return set()
         del self._offerings[offering.ref]
+        self.revision += 1
         host = host_of(known)
         if host is None:
             return set()

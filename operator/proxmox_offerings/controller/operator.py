@@ -11,6 +11,7 @@ import functools
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import aiohttp
 import kopf
@@ -45,6 +46,9 @@ from proxmox_offerings.kube.offerings import Offerings
 from proxmox_offerings.kube.secrets import Secrets
 from proxmox_offerings.observation.connect import open_observer
 from proxmox_offerings.proxmox.addresses import AddressPolicy
+
+if TYPE_CHECKING:
+    from proxmox_offerings.web.server import CatalogueServer
 
 log = structlog.get_logger(__name__)
 
@@ -189,11 +193,17 @@ class Operator:
             connect=streams.session, live=live, concerned=self.queue.add, startup=self._start, cleanup=self._stop
         )
         self._health = self._health_server()
+        self._shop_window = self._catalogue_server(now)
 
     @property
     def health_port(self) -> int | None:
         """Where health is served, once it is."""
         return self._health.port if self._health else None
+
+    @property
+    def catalogue_port(self) -> int | None:
+        """Where the catalogue page is served, once it is."""
+        return self._shop_window.port if self._shop_window else None
 
     @property
     def lost_seconds(self) -> float:
@@ -220,6 +230,9 @@ class Operator:
             if self._health is not None:
                 await self._health.start()
                 log.info("health is served", address=self._settings.health_address, port=self._health.port)
+            if self._shop_window is not None:
+                await self._shop_window.start()
+                log.info("catalogue is served", address=self._settings.catalogue_address, port=self._shop_window.port)
             await kopf.operator(
                 registry=self._registry,
                 settings=watch.settings_of(),
@@ -274,8 +287,9 @@ class Operator:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         await self._rest()
-        if self._health is not None:
-            await self._health.stop()
+        for server in (self._shop_window, self._health):
+            if server is not None:
+                await server.stop()
 
     async def _elect(self, elector: Elector) -> None:
         """Be a candidate until cancelled, whatever goes wrong: a process that stands by for ever would look well."""
@@ -340,4 +354,21 @@ class Operator:
             port=self._settings.health_port,
             not_ready=lambda: self.not_ready,
             metrics=self._metrics,
+        )
+
+    def _catalogue_server(self, now: Callable[[], datetime]) -> "CatalogueServer | None":
+        """Every replica serves it: who stands by knows all that exists, too."""
+        settings = self._settings
+        if settings.catalogue_port is None:
+            return None
+        from proxmox_offerings.controller.catalogue import Informed  # noqa: PLC0415 - most operators show none
+        from proxmox_offerings.web.frame import Look  # noqa: PLC0415
+        from proxmox_offerings.web.server import CatalogueServer  # noqa: PLC0415
+
+        return CatalogueServer(
+            Informed(self._live, namespaces=settings.catalogue_namespaces, listed=lambda: self._listed),
+            address=settings.catalogue_address,
+            port=settings.catalogue_port,
+            look=Look(title=settings.catalogue_title, details=settings.catalogue_details),
+            now=now,
         )

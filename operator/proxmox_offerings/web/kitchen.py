@@ -1,0 +1,185 @@
+"""Makes answers: each once for each state of things, one after another, beside the event loop, and for a part of the time only.
+
+What anybody asks for from anywhere must not slow down what the process is for. So an answer is kept until what it says changes or ends; new ones are
+made in a thread, never two at a time; and after each the thread rests for thrice as long as it took: a quarter of one processor is all that visitors
+can use.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from proxmox_offerings.web.contents import Contents, Source
+from proxmox_offerings.web.frame import RELOAD_SECONDS, Moment
+from proxmox_offerings.web.offers import Catalogue, Reader
+
+REST: Final = 3.0
+"""How long the thread rests, as a multiple of how long it worked."""
+SETTLE_SECONDS: Final = 1.0
+"""Changes are taken note of this often at most."""
+MOST_WAITING: Final = 32
+"""Requests that wait for an answer to be made; further ones are refused."""
+MOST_KEPT: Final = 32 * 1024 * 1024
+"""Bytes of all answers that are kept."""
+WORTH_COMPRESSING: Final = 512
+
+
+class NotReady(Exception):
+    """Nobody knows what there is yet."""
+
+
+class Busy(Exception):
+    """Too many wait already."""
+
+
+class NotThere(Exception):
+    """There is nothing of this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything at one moment, for whoever makes an answer."""
+
+    revision: int
+    contents: Contents
+    catalogue: Catalogue
+    taken_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is sent. `soonest_end`: when something that it says ends."""
+
+    body: bytes
+    compressed: bytes | None
+    content_type: str
+    etag: str
+    soonest_end: datetime | None
+    state: State
+    remade_at: datetime | None
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it takes."""
+        return len(self.body) + len(self.compressed or b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How an answer is made. Equal keys are equal answers; `make` raises NotThere."""
+
+    key: Hashable
+    content_type: str
+    make: Callable[[State, Moment], str]
+
+
+class Kitchen:
+    """Answers made from a source. `now` is the wall clock that statements end by."""
+
+    def __init__(self, source: Source, *, now: Callable[[], datetime]) -> None:
+        self._source = source
+        self._now = now
+        self._reader = Reader()
+        self._state: State | None = None
+        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._kept = 0
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._rest_until = 0.0
+
+    async def answer(self, recipe: Recipe) -> Answer:
+        """The answer for now. Raises NotReady, NotThere, Busy."""
+        if (kept := self._fresh(recipe.key)) is not None:
+            return kept
+        async with self._in_turn():
+            if (kept := self._fresh(recipe.key)) is not None:
+                return kept
+            answer = await asyncio.to_thread(self._make, recipe, *self._taken())
+            self._keep(recipe.key, answer)
+            return answer
+
+    def _fresh(self, key: Hashable) -> Answer | None:
+        revision = self._source.revision()
+        if revision is None:
+            raise NotReady
+        answer = self._answers.get(key)
+        if answer is None or answer.state is not self._state or self._must_look(revision):
+            return None
+        if answer.remade_at is not None and self._now() >= answer.remade_at:
+            return None
+        self._answers.move_to_end(key)
+        return answer
+
+    def _must_look(self, revision: int) -> bool:
+        state = self._state
+        return state is None or (state.revision != revision and time.monotonic() >= state.taken_at + SETTLE_SECONDS)
+
+    def _taken(self) -> tuple[State | None, int, Contents | None]:
+        """What there is, copied where it changed: the thread must not look at what the loop changes."""
+        revision = self._source.revision()
+        if revision is None:
+            raise NotReady
+        return (self._state, revision, self._source.contents() if self._must_look(revision) else None)
+
+    def _make(self, recipe: Recipe, before: State | None, revision: int, contents: Contents | None) -> Answer:
+        """In the thread."""
+        now = self._now()
+        state = before
+        if contents is not None or state is None:
+            contents = contents or Contents(hosts=(), offerings=())
+            catalogue = self._reader.read(contents)
+            state = State(revision=revision, contents=contents, catalogue=catalogue, taken_at=time.monotonic())
+        end = state.catalogue.soonest_end(now)
+        body = recipe.make(state, Moment(now=now, soonest_end=end)).encode()
+        compressed = gzip.compress(body, compresslevel=6, mtime=0) if len(body) >= WORTH_COMPRESSING else None
+        return Answer(
+            body=body,
+            compressed=compressed if compressed is not None and len(compressed) < len(body) else None,
+            content_type=recipe.content_type,
+            etag=f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"',
+            soonest_end=end,
+            state=state,
+            remade_at=_remade_at(now, end),
+        )
+
+    def _keep(self, key: Hashable, answer: Answer) -> None:
+        if answer.state is not self._state:
+            self._answers.clear()
+            self._state, self._kept = answer.state, 0
+        before = self._answers.pop(key, None)
+        self._answers[key] = answer
+        self._kept += answer.weight - (before.weight if before else 0)
+        while self._kept > MOST_KEPT and self._answers:
+            _, oldest = self._answers.popitem(last=False)
+            self._kept -= oldest.weight
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        if self._waiting >= MOST_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            async with self._turn:
+                if (rest := self._rest_until - time.monotonic()) > 0:
+                    await asyncio.sleep(rest)
+                began = time.monotonic()
+                yield
+                ended = time.monotonic()
+                self._rest_until = ended + REST * (ended - began)
+        finally:
+            self._waiting -= 1
+
+
+def _remade_at(now: datetime, end: datetime | None) -> datetime | None:
+    """When the same state makes another answer: something ends, or a page without script must reload sooner because something will."""
+    if end is None:
+        return None
+    near = end - timedelta(seconds=RELOAD_SECONDS)
+    return near if now < near else min(end, now + timedelta(seconds=1))

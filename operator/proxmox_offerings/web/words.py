@@ -1,0 +1,76 @@
+"""Amounts, moments and reasons in the words of the page. Pure."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Final
+
+from proxmox_offerings.catalogue.messages import RUNS_OUT
+from proxmox_offerings.resources import LimitingResource, Quantity, Stock, StorageClass
+from proxmox_offerings.web.html import Html, tag
+
+STOCK_WORDS: Final = {
+    Stock.IN_STOCK: "In stock",
+    Stock.LOW_STOCK: "Low stock",
+    Stock.OUT_OF_STOCK: "Sold out",
+    Stock.UNKNOWN: "Unknown",
+}
+CLASS_WORDS: Final = {
+    StorageClass.NVME: "NVMe",
+    StorageClass.SSD: "SSD",
+    StorageClass.HDD: "HDD",
+    StorageClass.NETWORK: "network",
+    StorageClass.UNKNOWN: "unknown",
+}
+LIMITS: Final = {
+    **RUNS_OUT,
+    LimitingResource.FAILOVER: "the rest is kept for failover",
+    LimitingResource.MAX_UNITS: "as many as are for sale",
+}
+LACKING: Final = {
+    LimitingResource.CPU: "no CPU is left for one",
+    LimitingResource.MEMORY: "no memory is left for one",
+    LimitingResource.DISK: "no disk is left for one",
+    LimitingResource.GPU: "no GPU is free",
+    LimitingResource.FAILOVER: "what is left is kept for failover",
+    LimitingResource.NODES: "no node can carry it now",
+}
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def size(amount: Quantity | int) -> str:
+    """Bytes for people: "4 GiB", "1.5 TiB", with a decimal below ten."""
+    value = Fraction(amount) if isinstance(amount, int) else amount.value
+    sign, value = ("−" if value < 0 else ""), abs(value)
+    unit = 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{sign}{_number(value)} {_UNITS[unit]}"
+
+
+def amount(quantity: Quantity) -> str:
+    """vCPUs for people: "12", "1.5"."""
+    return f"{'−' if quantity.value < 0 else ''}{_number(abs(quantity.value))}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """ "1 node", "2 nodes"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def time(moment: datetime, *, class_: str | None = None) -> Html:
+    """A moment; the script tells its age instead."""
+    utc = moment.astimezone(UTC)
+    return tag("time", f"{utc.day} {utc:%b %H:%M:%S} UTC", datetime=utc.strftime("%Y-%m-%dT%H:%M:%SZ"), class_=class_)
+
+
+def milliseconds(moment: datetime) -> int:
+    """For the script."""
+    return round(moment.timestamp() * 1000)
+
+
+def _number(value: Fraction) -> str:
+    """At most one decimal, and none from ten on, rounded down: nothing looks larger than it is."""
+    if value >= 10 or value.denominator == 1:
+        return str(int(value))
+    tenths = int(value * 10)
+    return str(tenths // 10) if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10}"
