@@ -49,7 +49,7 @@ def _child(child: Child) -> str:
     if isinstance(child, Html):
         return child.markup
     if isinstance(child, str | int):
-        return escape(str(child), quote=False)
+        return escape(_printable(str(child)), quote=False)
     return "".join(map(_child, child))
 
 
@@ -58,4 +58,11 @@ def _attribute(attribute: tuple[str, Attribute]) -> str:
     name = name.removesuffix("_").replace("_", "-")
     if value is None or value is False:
         return ""
-    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+    return f" {name}" if value is True else f' {name}="{escape(_printable(str(value)))}"'
+
+
+def _printable(text: str) -> str:
+    """Without control characters and directions of writing, which change what is around them."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " * letter.isspace() for letter in text)

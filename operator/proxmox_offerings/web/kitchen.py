@@ -83,9 +83,10 @@ class Recipe:
 class Kitchen:
     """Answers made from a source. `now` is the wall clock that statements end by."""
 
-    def __init__(self, source: Source, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, source: Source, *, now: Callable[[], datetime], settle_seconds: float = SETTLE_SECONDS) -> None:
         self._source = source
         self._now = now
+        self._settle_seconds = settle_seconds
         self._reader = Reader()
         self._state: State | None = None
         self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
@@ -119,7 +120,9 @@ class Kitchen:
 
     def _must_look(self, revision: int) -> bool:
         state = self._state
-        return state is None or (state.revision != revision and time.monotonic() >= state.taken_at + SETTLE_SECONDS)
+        return state is None or (
+            state.revision != revision and time.monotonic() >= state.taken_at + self._settle_seconds
+        )
 
     def _taken(self) -> tuple[State | None, int, Contents | None]:
         """What there is, copied where it changed: the thread must not look at what the loop changes."""

@@ -17,7 +17,7 @@ from aiohttp import web
 from proxmox_offerings.web.assets import TYPES, asset
 from proxmox_offerings.web.contents import Source
 from proxmox_offerings.web.frame import Look
-from proxmox_offerings.web.kitchen import Answer, Busy, Kitchen, NotReady, NotThere
+from proxmox_offerings.web.kitchen import SETTLE_SECONDS, Answer, Busy, Kitchen, NotReady, NotThere
 from proxmox_offerings.web.menu import recipe_of
 
 log = structlog.get_logger(__name__)
@@ -127,13 +127,14 @@ class CatalogueServer:
         look: Look,
         only_for: frozenset[str] = frozenset(),
         now: Callable[[], datetime] = utc_now,
+        settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
         self.port = port
         self._address = address
         self._look = look
         self._only_for = only_for
         self._now = now
-        self._kitchen = Kitchen(source, now=now)
+        self._kitchen = Kitchen(source, now=now, settle_seconds=settle_seconds)
         # Nobody waits at the end for connections that a browser keeps open.
         self._runner = web.ServerRunner(_Server(self._handle), shutdown_timeout=1.0)
 
