@@ -90,8 +90,10 @@ class Range(click.ParamType[Network]):
     metavar="TEXT",
     default=DEFAULTS["catalogue_title"],
     show_default=True,
-    help="What it is called on its pages.",
+    help="What it is called on its pages, and the seller in exports.",
 )
+@click.option("--catalogue-website", metavar="URL", help="The seller's website, for its pages and exports.")
+@click.option("--catalogue-support-email", metavar="ADDRESS", help="Where customers write to.")
 @click.option(
     "--catalogue-namespace",
     "catalogue_namespaces",

@@ -33,7 +33,11 @@ class Settings:
     catalogue_port: int | None = None
     """Port of the same; 0: any free one, told in the log. None: not served."""
     catalogue_title: str = "Catalogue"
-    """What it is called on its pages."""
+    """What it is called on its pages, and the seller in exports."""
+    catalogue_website: str | None = None
+    """The seller's website, for its pages and exports."""
+    catalogue_support_email: str | None = None
+    """Where customers write to."""
     catalogue_namespaces: tuple[str, ...] = ()
     """The namespaces that it shows. Empty: all that are served."""
     catalogue_details: bool = False

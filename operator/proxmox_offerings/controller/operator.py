@@ -369,6 +369,11 @@ class Operator:
             Informed(self._live, namespaces=settings.catalogue_namespaces, listed=lambda: self._listed),
             address=settings.catalogue_address,
             port=settings.catalogue_port,
-            look=Look(title=settings.catalogue_title, details=settings.catalogue_details),
+            look=Look(
+                title=settings.catalogue_title,
+                website=settings.catalogue_website,
+                support_email=settings.catalogue_support_email,
+                details=settings.catalogue_details,
+            ),
             now=now,
         )

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
+from proxmox_offerings.exports import FORMATS
 from proxmox_offerings.web.assets import reference
 from proxmox_offerings.web.html import Child, Html, document, join, tag
 
@@ -16,6 +18,8 @@ class Look:
     """What whoever serves the page decides: `details` shows nodes, hosts and reasons, which are for the seller's own people."""
 
     title: str = "Catalogue"
+    website: str | None = None
+    support_email: str | None = None
     details: bool = False
     poll_seconds: float = 10.0
 
@@ -65,7 +69,7 @@ def page(
             tag(
                 "footer",
                 _liveness(),
-                tag("p", "What is shown holds until its own time limit, and is shown as unknown from then on."),
+                _elsewhere(up, look),
             ),
             tag("p", role="status", id="news", class_="unseen"),
         ),
@@ -89,6 +93,19 @@ def _liveness() -> Html:
         tag("span", "Reload the page to see what is new.", id="liveness"),
         class_="liveness",
     )
+
+
+def _elsewhere(up: str, look: Look) -> Html:
+    """The same as data, and who sells it."""
+    links = [
+        tag("a", "JSON", href=up + FORMATS["json"].path.removeprefix("/")),
+        tag("a", "CSV", href=up + FORMATS["csv"].path.removeprefix("/")),
+    ]
+    if look.website and look.website.startswith(("https://", "http://")):
+        links.append(tag("a", "Website", href=look.website, rel="noopener"))
+    if look.support_email:
+        links.append(tag("a", look.support_email, href=f"mailto:{quote(look.support_email, safe='@')}"))
+    return tag("ul", *(tag("li", link) for link in links), class_="inline", aria_label="Elsewhere")
 
 
 LOGO: Final = tag(

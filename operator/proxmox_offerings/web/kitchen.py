@@ -77,7 +77,7 @@ class Recipe:
 
     key: Hashable
     content_type: str
-    make: Callable[[State, Moment], str]
+    make: Callable[[State, Moment], bytes]
 
 
 class Kitchen:
@@ -140,7 +140,7 @@ class Kitchen:
             catalogue = self._reader.read(contents)
             state = State(revision=revision, contents=contents, catalogue=catalogue, taken_at=time.monotonic())
         end = state.catalogue.soonest_end(now)
-        body = recipe.make(state, Moment(now=now, soonest_end=end)).encode()
+        body = recipe.make(state, Moment(now=now, soonest_end=end))
         compressed = gzip.compress(body, compresslevel=6, mtime=0) if len(body) >= WORTH_COMPRESSING else None
         return Answer(
             body=body,

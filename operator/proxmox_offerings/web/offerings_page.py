@@ -156,7 +156,7 @@ def _rows(offer: Offer, columns: int, look: Look, now: datetime, *, with_gpu: bo
     """One Offering: its row, and below that what is too much for a row."""
     spec, status, holds = offer.spec, offer.status, offer.holds(now)
     gpu = f"{spec.gpu.count} × {gpu_of(offer)}" if spec.gpu else ""
-    ends = offer.valid_until if holds else None
+    ends = offer.ends(now)
     return tag(
         "tbody",
         tag(

@@ -1,6 +1,6 @@
 """Offerings and ProxmoxHosts as the page tells of them: what each says at a given moment. Pure.
 
-The rule for readers is kept here, once for page and filters: from its `validUntil` on a statement is none.
+Whether a statement holds is decided where exports decide it: from its `validUntil` on it is none.
 """
 
 import re
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeVar
 
+from proxmox_offerings.exports.standing import first_of, standing_of
 from proxmox_offerings.resources import (
     API_VERSION,
     InvalidResource,
@@ -50,15 +51,6 @@ class Offer:
         return self.resource.status or OfferingStatus()
 
     @cached_property
-    def valid_until(self) -> datetime | None:
-        """When what it claims ends; None if it claims nothing, or nothing about its present spec."""
-        said = self.status
-        about = (said.observed_generation, self.resource.metadata.generation)
-        if said.stock is Stock.UNKNOWN or (None not in about and about[0] != about[1]):
-            return None
-        return said.valid_until
-
-    @cached_property
     def haystack(self) -> str:
         """All that a search for text looks at."""
         spec, status, place = self.spec, self.status, self.spec.location
@@ -72,7 +64,11 @@ class Offer:
 
     def holds(self, now: datetime) -> bool:
         """Whether what it says may be relied on."""
-        return self.valid_until is not None and now < self.valid_until
+        return standing_of(self.resource, now=now).is_known
+
+    def ends(self, now: datetime) -> datetime | None:
+        """When what it claims ends; None if it claims nothing."""
+        return standing_of(self.resource, now=now).until
 
     def stock(self, now: datetime) -> Stock:
         """The stock, as readers must take it."""
@@ -108,8 +104,10 @@ class Catalogue:
 
     def soonest_end(self, now: datetime) -> datetime | None:
         """The next moment at which something that holds does so no more."""
-        ends = [*(offer.valid_until for offer in self.offers), *(host.valid_until for host in self.hosts)]
-        return min((end for end in ends if end is not None and end > now), default=None)
+        figures = (host.valid_until for host in self.hosts)
+        return first_of(
+            [*(offer.ends(now) for offer in self.offers), *(end for end in figures if end is not None and end > now)]
+        )
 
 
 Named = TypeVar("Named", Offer, Host)

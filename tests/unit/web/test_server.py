@@ -10,8 +10,10 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import pytest
 
+from proxmox_offerings.exports import FORMATS, Options, Provider
 from proxmox_offerings.web import server as http
 from proxmox_offerings.web.frame import Look
+from proxmox_offerings.web.offers import Reader
 from support.storefront import Shelf, served
 
 DETAILS = Look(title="Test Cloud", details=True)
@@ -434,3 +436,38 @@ async def test_an_offering_of_a_newer_version_does_not_hide_the_others(
         assert "fra1-strange" in page
         assert ">1000<" not in page
         assert "1 unknown" in page
+
+
+EXPORTS = ("/catalogue.json", "/decent-cloud-offerings.csv", "/.well-known/decent-cloud-offerings.json")
+
+
+@pytest.mark.parametrize("path", EXPORTS)
+async def test_exports_are_served_as_pages_are(web: aiohttp.ClientSession, shelf: Shelf, path: str) -> None:
+    """The same bytes as `export` writes, with everything that holds for a page."""
+    look = Look(title="Test Cloud", website="https://cloud.example", support_email="help@cloud.example")
+    async with served(shelf, look=look) as server:
+        response, body = await get(web, at(server, path))
+        form = next(form for form in FORMATS.values() if form.path == path)
+        offers = [offer.resource for offer in Reader().read(shelf.contents()).offers]
+        provider = Provider(name="Test Cloud", website="https://cloud.example", support_email="help@cloud.example")
+        assert body == form.render(offers, now=shelf.clock.now(), options=Options(provider=provider)).body.decode()
+        assert response.headers["Content-Type"] == form.content_type
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert (await get(web, at(server, path), **{"If-None-Match": response.headers["ETag"]}))[0].status == 304
+        shelf.clock.ahead = timedelta(seconds=601)
+        assert (await get(web, at(server, path), **{"If-None-Match": response.headers["ETag"]}))[0].status == 200
+
+
+async def test_exports_say_in_stock_only_what_still_holds(web: aiohttp.ClientSession, shelf: Shelf) -> None:
+    async with served(shelf) as server:
+        assert '"forSale": true' in (await get(web, at(server, EXPORTS[0])))[1]
+        shelf.clock.ahead = timedelta(seconds=601)
+        assert '"forSale": true' not in (await get(web, at(server, EXPORTS[0])))[1]
+
+
+async def test_a_link_to_the_seller_cannot_be_a_script(web: aiohttp.ClientSession, shelf: Shelf) -> None:
+    look = Look(website="javascript:alert(1)", support_email='a@b.example?cc="<script>')
+    async with served(shelf, look=look) as server:
+        _, page = await get(web, at(server))
+        assert "javascript:" not in page
+        assert 'href="mailto:a@b.example%3Fcc%3D%22%3Cscript%3E"' in page
