@@ -12,13 +12,16 @@ LOOK, SERVE, TOOLS = "Look at a cluster", "Run the operator", "Around it"
 
 COMMANDS: Mapping[str, Entry] = {
     "preview": Entry("proxmox_offerings.cli.preview", "Show what a ProxmoxHost would publish.", LOOK),
+    "check": Entry(
+        "proxmox_offerings.cli.check", "Try each step of the way to a cluster, and say what mends it.", LOOK
+    ),
     "offers": Entry("proxmox_offerings.cli.offers", "List the Offerings in Kubernetes, and which still hold.", LOOK),
     "crds": Entry("proxmox_offerings.cli.crds", "Print the CustomResourceDefinitions.", SERVE),
     "run": Entry("proxmox_offerings.cli.run", "Run the operator.", SERVE),
     "simulate": Entry("proxmox_offerings.simulator.command", "Simulate a Proxmox VE cluster over HTTPS.", TOOLS),
     "completion": Entry("proxmox_offerings.cli.completion", "Print a shell's completion script.", TOOLS),
 }
-PLUGIN = ("offers", "preview")
+PLUGIN = ("offers", "preview", "check")
 """What `kubectl proxmox-offerings` offers: the commands that read hosts or Offerings of the Kubernetes cluster."""
 
 OVERVIEW = """Turn Proxmox VE capacity into Offering resources, and never claim stock that is not known to exist.

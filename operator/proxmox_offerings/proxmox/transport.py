@@ -326,7 +326,7 @@ class _Broken(Exception):  # never leaves this module
 
 
 def _broken(error: httpx.TransportError, *, endpoint: str, call: _Call, began: bool) -> _Broken:
-    refusal = _certificate_refusal(error)
+    refusal = certificate_refusal(error)
     if refusal is not None:
         return _Broken(
             CertificateRejected(f"the certificate of {endpoint} was not accepted: {refusal}"), certificate=True
@@ -338,7 +338,7 @@ def _broken(error: httpx.TransportError, *, endpoint: str, call: _Call, began: b
     return _Broken(ConnectionFailed(f"{endpoint} closed the connection without an answer to {call}"))
 
 
-def _certificate_refusal(error: BaseException) -> str | None:
+def certificate_refusal(error: BaseException) -> str | None:
     """Why TLS refused the certificate, in words of ours; None where it did not."""
     cause: BaseException | None = error
     while cause is not None:
