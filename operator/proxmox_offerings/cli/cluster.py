@@ -73,14 +73,16 @@ class Cluster:
             )
         return tuple([await self._manifest(host) for host in found])
 
-    async def offerings(self, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
+    async def offerings(
+        self, hosts: Sequence[str] = (), *, selector: str | None = None, with_bookkeeping: bool = False
+    ) -> list[dict[str, Any]]:
         """The Offerings of the namespace as they are, by namespace and name; `hosts`: only theirs. Raises ClusterUnreadable.
 
-        As `preview -o json` prints them: without what the API server keeps about every object.
+        As `preview -o json` prints them: without what the API server keeps about every object, unless `with_bookkeeping`. `selector` is by labels.
         """
         return [
-            without_bookkeeping(offering)
-            for offering in await self._list("offerings")
+            offering if with_bookkeeping else without_bookkeeping(offering)
+            for offering in await self._list("offerings", selector=selector)
             if not hosts or (offering.get("spec") or {}).get("hostRef", {}).get("name") in hosts
         ]
 
@@ -108,12 +110,12 @@ class Cluster:
         except KubeError as problem:
             return Unusable(host=name, problem=f"its Secret {secret} could not be read: {problem}")
 
-    async def _list(self, plural: str) -> list[dict[str, Any]]:
+    async def _list(self, plural: str, *, selector: str | None = None) -> list[dict[str, Any]]:
         from proxmox_offerings.kube.client import path_of  # noqa: PLC0415
         from proxmox_offerings.kube.errors import NOT_INSTALLED, Forbidden, KubeError, NotFound  # noqa: PLC0415
 
         path = path_of(prefix=f"/apis/{API_VERSION}", plural=plural, namespace=self.namespace)
-        query, found = {"limit": PAGE}, []
+        query, found = {"limit": PAGE} | ({"labelSelector": selector} if selector else {}), []
         try:
             while True:
                 page = await self._client.request("GET", path, query=query)

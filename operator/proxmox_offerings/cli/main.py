@@ -16,12 +16,13 @@ COMMANDS: Mapping[str, Entry] = {
         "proxmox_offerings.cli.check", "Try each step of the way to a cluster, and say what mends it.", LOOK
     ),
     "offers": Entry("proxmox_offerings.cli.offers", "List the Offerings in Kubernetes, and which still hold.", LOOK),
+    "export": Entry("proxmox_offerings.cli.export", "Write Offerings as CSV or JSON for shops and marketplaces.", LOOK),
     "crds": Entry("proxmox_offerings.cli.crds", "Print the CustomResourceDefinitions.", SERVE),
     "run": Entry("proxmox_offerings.cli.run", "Run the operator.", SERVE),
     "simulate": Entry("proxmox_offerings.simulator.command", "Simulate a Proxmox VE cluster over HTTPS.", TOOLS),
     "completion": Entry("proxmox_offerings.cli.completion", "Print a shell's completion script.", TOOLS),
 }
-PLUGIN = ("offers", "preview", "check")
+PLUGIN = ("offers", "preview", "check", "export")
 """What `kubectl proxmox-offerings` offers: the commands that read hosts or Offerings of the Kubernetes cluster."""
 
 OVERVIEW = """Turn Proxmox VE capacity into Offering resources, and never claim stock that is not known to exist.
@@ -43,6 +44,7 @@ PLUGIN_OVERVIEW = """What the ProxmoxHosts and Offerings of this Kubernetes clus
 \b
 kubectl proxmox-offerings offers -A                 all Offerings, their age, and whether they still hold
 kubectl proxmox-offerings preview fra1 --explain    read fra1's cluster now, and tell how each figure comes about
+kubectl proxmox-offerings export -o csv             Offerings for a marketplace; in stock only what still holds
 
 Reads with your own rights: get on ProxmoxHosts and Offerings, and for preview get on the host's Secret. Writes nothing.
 """

@@ -36,19 +36,19 @@ class Source:
                 )
         return tuple(one for one in found if not self.names or one.host.metadata.name in self.names)
 
-    def offerings(self) -> list[dict[str, Any]]:
+    def offerings(self, *, selector: str | None = None, with_bookkeeping: bool = False) -> list[dict[str, Any]]:
         """The Offerings that Kubernetes has, those of `names` if there are any. Raises UnreadableInput, ClusterUnreadable."""
-        return asyncio.run(self._offerings())
+        return asyncio.run(self._offerings(selector=selector, with_bookkeeping=with_bookkeeping))
 
     async def _from_cluster(self) -> tuple[HostManifest | Unusable, ...]:
         async with connect(self.scope or Scope()) as cluster:
             return await cluster.manifests(self.names)
 
-    async def _offerings(self) -> list[dict[str, Any]]:
+    async def _offerings(self, *, selector: str | None, with_bookkeeping: bool) -> list[dict[str, Any]]:
         async with connect(self.scope or Scope()) as cluster:
             if self.names:
                 await cluster.hosts(self.names)
-            return await cluster.offerings(self.names)
+            return await cluster.offerings(self.names, selector=selector, with_bookkeeping=with_bookkeeping)
 
 
 def kube_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +77,10 @@ def kube_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_scope
 
 
-def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+KUBE_HELP = "Read ProxmoxHosts and their Secrets from Kubernetes, with your own rights; instead of -f."
+
+
+def source_options(command: Callable[..., Any], *, kube_help: str = KUBE_HELP) -> Callable[..., Any]:
     """HOST..., -f and --kube with its options, given to the command as `source`."""
 
     @functools.wraps(command)
@@ -97,7 +100,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--kube",
             is_flag=True,
-            help="Read ProxmoxHosts and their Secrets from Kubernetes, with your own rights; instead of -f.",
+            help=kube_help,
         ),
         click.option(
             "-f",

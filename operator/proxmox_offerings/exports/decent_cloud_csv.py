@@ -102,15 +102,15 @@ def column_problem(name: str, value: str) -> str | None:
 
 
 def render(offerings: Iterable[Offering], *, now: datetime, options: Options) -> Rendered:
-    """The header, and a row for each Offering that has a price and a country, by id."""
+    """The header, and a row for each Offering that has a price and a country, by id. Raises ValueError if `options.previous` is no such CSV."""
     listings, left_out = listings_of(offerings, now=now)
+    rows = {listing.id: _row(listing, options) for listing in listings}
+    rows = _withdrawn(options.previous) | rows
+    header = [*COLUMNS, *(TEMPLATE_COLUMNS if options.template_columns else ())]
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        file, [*COLUMNS, *(TEMPLATE_COLUMNS if options.template_columns else ())], lineterminator="\n", restval=""
-    )
+    writer = csv.DictWriter(file, header, lineterminator="\n", restval="", extrasaction="ignore")
     writer.writeheader()
-    for listing in listings:
-        writer.writerow(_row(listing, options))
+    writer.writerows(row for _, row in sorted(rows.items()))
     for_sale = [one.standing for one in listings if one.standing.for_sale]
     return Rendered(
         body=file.getvalue().encode(),
@@ -120,6 +120,20 @@ def render(offerings: Iterable[Offering], *, now: datetime, options: Options) ->
         for_sale=len(for_sale),
         left_out=left_out,
     )
+
+
+def _withdrawn(previous: bytes) -> dict[str, dict[str, str]]:
+    """The rows of an earlier export by id, each out of stock."""
+    if not previous:
+        return {}
+    try:
+        header, *rows = csv.reader(io.StringIO(previous.decode(), newline=""), strict=True)
+    except (csv.Error, ValueError):
+        header, rows = [], []
+    if not set(COLUMNS) <= set(header) or any(len(row) != len(header) for row in rows):
+        raise ValueError("it is no CSV that was exported before")
+    found = (dict(zip(header, row, strict=True)) | {"stock_status": "out_of_stock"} for row in rows)
+    return {row["offering_id"]: row for row in found}
 
 
 def _row(listing: Listing, options: Options) -> dict[str, str]:

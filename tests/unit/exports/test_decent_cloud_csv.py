@@ -185,6 +185,39 @@ def test_without_price_or_country_there_is_no_row_but_a_reason() -> None:
         )
 
 
+class TestWhatIsGone:
+    def exported(self, *ones: Offering, previous: bytes = b"") -> bytes:
+        return render("csv", ones, now=NOON, options=Options(previous=previous)).body
+
+    def test_it_is_withdrawn_from_the_market_and_comes_back(self) -> None:
+        small, large = offering("fra1-small"), offering("fra1-large")
+        market = Marketplace()
+
+        def stock(*ones: Offering, previous: bytes) -> tuple[bytes, dict[str, str]]:
+            body = self.exported(*ones, previous=previous)
+            market.upsert(body)
+            return body, {id_.partition("-")[2]: one["stock_status"] for id_, one in market.offerings.items()}
+
+        body, sold = stock(small, large, previous=b"")
+        assert sold == {"small": "in_stock", "large": "in_stock"}
+        body, sold = stock(small, previous=body)
+        assert sold == {"small": "in_stock", "large": "out_of_stock"}
+        again, sold = stock(small, previous=body)
+        assert again == body
+        body, sold = stock(small, large, previous=again)
+        assert sold == {"small": "in_stock", "large": "in_stock"}
+        assert body == self.exported(small, large)
+
+    def test_what_lost_its_price_is_withdrawn_too(self) -> None:
+        body = self.exported(offering(spec={"price": None}), previous=self.exported(offering()))
+        assert b"out_of_stock" in body
+
+    @pytest.mark.parametrize("previous", [b"\xff", b"a,b\n1,2\n", b'offering_id\n"x', b"offering_id\nx\n"])
+    def test_another_file_is_none_of_ours(self, previous: bytes) -> None:
+        with pytest.raises(ValueError, match="no CSV that was exported before"):
+            self.exported(previous=previous)
+
+
 class TestSpreadsheets:
     @pytest.mark.parametrize(
         ("written", "shown"),
