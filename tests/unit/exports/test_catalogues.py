@@ -67,6 +67,11 @@ class TestOurs:
                 )
                 assert len(described) >= len("Its name."), (name, field)
 
+    def test_example_of_the_documentation_is_one(self) -> None:
+        page = PUBLISHED.with_name("catalogue.md").read_text(encoding="utf-8")
+        VALIDATOR.validate(json.loads(page.split("```json")[1].split("```")[0]))
+        assert all(f"`{reason}`" in page for reason in SCHEMA["$defs"]["NotForSale"]["enum"])
+
     def test_what_it_says(self) -> None:
         made = catalogue(*EVERYTHING)
         by_name = {one["name"]: one for one in made["offerings"]}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from proxmox_offerings.exports import LeftOut, Options, render
 from proxmox_offerings.exports.decent_cloud_csv import COLUMNS, FREE_COLUMNS, column_problem
 from proxmox_offerings.resources import Offering
+from support.controlplane import ROOT
 from support.importer import AS_THEY_ARE, FLOATS, LISTS, TEXTS, WHOLES, Marketplace
 from unit.exports.offerings import A100, GPU, NOON, offering
 
@@ -183,6 +185,20 @@ def test_without_price_or_country_there_is_no_row_but_a_reason() -> None:
             LeftOut(name="sales.fra1-a", reason="it has no price: give its tier one, or the host spec.pricing"),
             LeftOut(name="sales.fra1-b", reason="it has no country: give the host spec.location.country"),
         )
+
+
+def test_documentation_names_every_column_that_is_filled_and_every_one_that_can_be_set() -> None:
+    page = (ROOT / "docs/how-to/export.md").read_text(encoding="utf-8")
+    table = page.split("### Which column comes from where")[1].replace("`, `_", "`, `datacenter_")
+    ones = (
+        offering("fra1-gpu", spec=GPU | {"dedicatedCPU": True}, status=A100),
+        offering(spec={"storageClass": "hdd"}),
+    )
+    filled = {name for one in ones for name, cell in cells(one, template_columns=True).items() if cell}
+    assert len(filled) > 30
+    assert [name for name in sorted(filled) if f"`{name}`" not in table] == []
+    listed = page.split("--set COLUMN=VALUE")[1].split("Whole numbers")[0]
+    assert sorted(re.findall(r"`([a-z_]+)`", listed)) == sorted(FREE_COLUMNS)
 
 
 class TestWhatIsGone:
