@@ -20,7 +20,7 @@ demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watc
 	@KEEP="$(KEEP)" $(BIN)/python -m tools.demo
 
 .PHONY: test
-test: controlplane helm ## Run all tests (ARGS="..." for pytest)
+test: controlplane helm promtool ## Run all tests (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 .PHONY: test-long
@@ -92,6 +92,10 @@ controlplane: venv ## Build the Kubernetes control plane for tests and demo (min
 .PHONY: helm
 helm: venv ## Build Helm for chart and tests (minutes the first time, then cached)
 	@$(BIN)/python -m tools.helm.build >/dev/null
+
+.PHONY: promtool
+promtool: venv ## Build Prometheus' promtool, which checks alerts (minutes the first time, then cached)
+	@$(BIN)/python -m tools.promtool.build >/dev/null
 
 .PHONY: clean
 clean: ## Remove .venv and caches of this checkout

@@ -8,10 +8,16 @@ import pytest
 
 from support.controlplane import ROOT, Cluster, build, own_namespace, shared_control_plane
 from support.helm import build as helm_build
+from support.promql import build as promtool_build
 
 RECORDINGS = ROOT.parent / "shared" / "pve-recordings"
-MARKED_BY_FIXTURE = {"control_plane": "controlplane", "helm": "helm", "recordings": "recordings"}
-BUILT_FIRST = {"controlplane": build.tools, "helm": helm_build.tools}
+MARKED_BY_FIXTURE = {
+    "control_plane": "controlplane",
+    "helm": "helm",
+    "promtool": "promtool",
+    "recordings": "recordings",
+}
+BUILT_FIRST = {"controlplane": build.tools, "helm": helm_build.tools, "promtool": promtool_build.tools}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,6 +53,12 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> I
     own = tmp_path_factory.getbasetemp()
     with shared_control_plane(own if worker_id == "master" else own.parent) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own checker of rules and expressions."""
+    return promtool_build.tools() / "promtool"
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ class Programs:
         packages: the Go package of each program.
         leading: the required module whose version the programs are known by.
         stamps: values that are linked in, by Go variable, for each program that has any.
+        tags: build tags, for leaving out what is not needed.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Programs:
     packages: Mapping[str, str]
     leading: str
     stamps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     def directory(self, log: Log = to_stderr) -> Path:
         """The directory with the programs, built now where it does not exist yet.
@@ -90,7 +92,8 @@ class Programs:
     def _arguments(self, name: str) -> list[str]:
         """The arguments of `go` that build the program `name`, all but where to."""
         stamped = [f"-X {variable}={value}" for variable, value in self.stamps.get(name, {}).items()]
-        return ["build", "-trimpath", f"-ldflags={' '.join(['-s', '-w', *stamped])}", self.packages[name]]
+        tags = [f"-tags={','.join(self.tags)}"] if self.tags else []
+        return ["build", "-trimpath", f"-ldflags={' '.join(['-s', '-w', *stamped])}", *tags, self.packages[name]]
 
     def _build(self, directory: Path, log: Log) -> None:
         go = _go(_in_go_mod(self.module, r"^go\s+(\S+)"), log)

@@ -70,6 +70,7 @@ def settle(files: Mapping[Path, str], *, check: bool, remedy: str) -> None:
     if check and stale:
         sys.exit(f"out of step, run `{remedy}`: " + ", ".join(str(path.relative_to(ROOT)) for path in stale))
     for path, text in stale.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 

@@ -39,6 +39,8 @@ FILES = {
     "Deployment": "deployment.yaml",
     "PodDisruptionBudget": "deployment.yaml",
 }
+MONITORING = {name: CHART / "files" / name for name in ("alerts.yaml", "dashboard.json")}
+"""For people without Helm or without the Prometheus operator: as they are in the chart."""
 HELMS_OWN = r"^# Source: .*\n|^ +app\.kubernetes\.io/managed-by: Helm\n|^ +helm\.sh/chart: .*\n"
 NAMESPACE = rf"^  namespace: {NAME}\n(?=  labels:)|^ +- --namespace={NAME}\n"
 
@@ -51,6 +53,8 @@ def rendered() -> dict[Path, str]:
         for document in documents(template(helm, settings)):
             path = directory / file_of(document)
             files[path] = f"{files[path]}---\n{document}" if path in files else HEADER + document
+    for name, copied in MONITORING.items():
+        files[MANIFESTS / "monitoring" / name] = copied.read_text(encoding="utf-8")
     return files
 
 

@@ -27,6 +27,11 @@ FIGURES: Final = {
     for name, labels, text in (
         ("ready", (*HOST, "reason"), "1 if the ProxmoxHost is Ready, else 0; the reason is that of the condition."),
         ("data_age_seconds", HOST, "Seconds since the cluster was read successfully; absent if it never was."),
+        (
+            "validity_seconds",
+            HOST,
+            "For how long a reading of the cluster may be believed (spec.validitySeconds): at this age its stock is Unknown.",
+        ),
         ("privileges_missing", HOST, "Privileges that the token lacks (status.missingPrivileges)."),
         (
             "capacity",
@@ -89,6 +94,9 @@ class Figures(Collector):
         for condition in status.get("conditions") or ():
             if condition["type"] == "Ready" and condition["reason"] in _REASONS:
                 told["ready"].add_metric((*labels, condition["reason"]), float(condition["status"] == "True"))
+        validity = host.spec.get("validitySeconds")
+        if isinstance(validity, int):
+            told["validity_seconds"].add_metric(labels, validity)
         told["privileges_missing"].add_metric(labels, len(status.get("missingPrivileges") or ()))
         seen = self._seen(host.ref)
         read_at = seen.at if seen is not None else _time(status, "lastRefreshTime")

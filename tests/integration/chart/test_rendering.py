@@ -10,9 +10,9 @@ import yaml
 
 from integration.chart.test_values import OTHER, nested
 from proxmox_offerings.cli.run import run
-from proxmox_offerings.controller.metrics import Metrics
 from support.controlplane import ROOT, Cluster
 from support.helm import CHART, Helm, Values
+from support.promql import selectors
 
 MONITORING = {
     "metrics.monitor.enabled": True,
@@ -33,7 +33,6 @@ SETS: dict[str, Values] = {
         dict.fromkeys(("crds.enabled", "serviceAccount.create", "rbac.create", "podDisruptionBudget.enabled"), False)
     ),
 }
-PROMQL_WORDS = {"sum", "by", "rate", "count", "max", "absent", "min_over_time", "histogram_quantile"}
 
 
 def kind(objects: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -127,30 +126,19 @@ def test_the_pods_are_admitted_where_only_restricted_ones_are(
 
 
 @pytest.mark.helm
-def test_alerts_and_dashboard_ask_for_metrics_that_there_are(tmp_path: Path) -> None:
-    """A misspelt name is no error in Prometheus: the alert never fires, the panel stays empty."""
-    metrics = Metrics()
-    metrics.watch_leadership("proxmox-offerings", lambda: True)
-    endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
-    exported = {
-        family.name + ending for family in metrics.registry.collect() for ending in endings.get(family.type, ("",))
-    }
-    for values in (MONITORING, {**ALONE, **MONITORING}):
-        objects = Helm("helm4", tmp_path).template(nested(values))
-        alerts = [rule["expr"] for rule in kind(objects, "PrometheusRule")["spec"]["groups"][0]["rules"]]
-        dashboard = json.loads(kind(objects, "ConfigMap")["data"]["proxmox-offerings.json"])
-        panels = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-        assert len(alerts) == 5
-        assert len(panels) > 10
-        assert set().union(*map(metric_names, [*alerts, *panels])) <= exported
-        variables = [one["definition"] for one in dashboard["templating"]["list"] if "definition" in one]
-        assert {re.match(r"label_values\((\w+), namespace\)", one)[1] for one in variables} <= exported  # type: ignore[index]
-
-
-def metric_names(expression: str) -> set[str]:
-    """The names in a PromQL expression that are no function, label or range."""
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\bby \([^)]*\)", "", expression)
-    return set(re.findall(r"[a-zA-Z_:][\w:]*", bare)) - PROMQL_WORDS
+def test_alerts_are_about_this_release_alone(tmp_path: Path) -> None:
+    """And are otherwise those that are tested in integration/monitoring."""
+    plain = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    settings = {**MONITORING, "metrics.prometheusRule.docsUrl": "https://docs.example.net/"}
+    rules = kind(Helm("helm4", tmp_path).template(nested(settings)), "PrometheusRule")["spec"]["groups"][0]["rules"]
+    for ours, tested in zip(rules, plain, strict=True):
+        for selector in selectors(ours["expr"]):
+            assert ("namespace", "=", "shop") in selector.conditions
+        assert re.sub(r'namespace="shop",?', "", ours["expr"]) == tested["expr"]
+        assert ours["labels"] == tested["labels"]
+        anchor = ours["alert"].lower()
+        assert ours["annotations"].pop("runbook_url") == f"https://docs.example.net/how-to/alerts/#{anchor}"
+        assert ours["annotations"].items() < tested["annotations"].items()
 
 
 @pytest.mark.parametrize("variant", ["manifests", "manifests/namespaced"])

@@ -81,6 +81,7 @@ OTHER: dict[str, Any] = {
     "metrics.prometheusRule.enabled": True,
     "metrics.prometheusRule.labels": LABELS,
     "metrics.prometheusRule.alertLabels": LABELS,
+    "metrics.prometheusRule.docsUrl": "https://docs.example.net/offerings/",
     "metrics.dashboard.enabled": True,
     "metrics.dashboard.namespace": "default",
     "metrics.dashboard.labels": LABELS,

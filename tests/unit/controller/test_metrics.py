@@ -85,6 +85,7 @@ def test_a_host_and_its_offerings_are_told_in_numbers() -> None:
         assert {name: value for name, value in said.items() if not name.endswith("storage")} == {
             "ready Observed": 1.0,
             "data_age_seconds": pytest.approx(0.1),
+            "validity_seconds": 600.0,
             "privileges_missing": 0.0,
             "capacity cpu": 16.0,
             "committed cpu": 6.0,

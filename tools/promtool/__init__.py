@@ -1,0 +1,1 @@
+"""promtool, from its Go module: what alert rules and expressions are checked with."""
