@@ -1,7 +1,7 @@
 # The operator's image: the interpreter, its pinned libraries and the program. No shell, no package manager, no compiler, no pip.
 # `make image` builds it with docker, podman or buildah. By hand:
 #
-#     docker build --build-arg VERSION=0.1.0 --tag proxmox-offerings:0.1.0 .
+#     docker build --build-arg VERSION=... --tag proxmox-offerings .
 #
 # BASE is an image with Python 3.11 or later and venv. A digest makes it immovable: --build-arg BASE=python:3.13-slim@sha256:...
 ARG BASE=python:3.13-slim

@@ -13,7 +13,7 @@ UV_COMPILE := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --universal --pyth
 
 .PHONY: help
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .PHONY: demo
 demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watch Offerings follow (KEEP=1 stays up)
@@ -41,6 +41,7 @@ lint: venv helm ## Check style, types, import rules, generated files and lock fi
 	$(BIN)/python -m proxmox_offerings.resources.crd crds --check
 	$(BIN)/python -m tools.crd_compat
 	$(BIN)/python -m proxmox_offerings.exports.schema docs/reference/catalogue.schema.json --check
+	$(BIN)/python -m tools.version --check
 	$(BIN)/python -m tools.chart.generate --check
 	$(BIN)/python -m tools.chart.manifests --check
 	$(BIN)/python -m tools.locks
@@ -62,6 +63,7 @@ crds: chart ## Generate crds/ from the models, and what follows from it in the c
 chart: venv helm ## Generate what the chart has from elsewhere (crds/, schema, README), and manifests/ from the chart
 	$(BIN)/python -m proxmox_offerings.resources.crd crds
 	$(BIN)/python -m proxmox_offerings.exports.schema docs/reference/catalogue.schema.json
+	$(BIN)/python -m tools.version
 	$(BIN)/python -m tools.chart.generate
 	$(BIN)/python -m tools.chart.manifests
 
@@ -73,11 +75,28 @@ lock: venv ## Refresh the lock files after a change of dependencies (UPGRADE=--u
 	$(UV_COMPILE) $(UPGRADE) tools/go-toolchain.in -o tools/go-toolchain.txt
 
 .PHONY: reviewable
-reviewable: lint test demo e2e ## All that CI checks
+reviewable: lint test release-check demo e2e ## All that CI checks
 
 .PHONY: image
 image: venv ## Build the image (TAG=name:tag BASE=image@sha256:... TOOL=docker|podman|buildah ARCHIVE=file ARGS="options")
 	@$(BIN)/python -m tools.image --tag "$(TAG)" --base "$(BASE)" --tool "$(TOOL)" $(if $(ARCHIVE),--archive "$(ARCHIVE)") -- $(ARGS)
+
+.PHONY: dist
+dist: controlplane helm ## Build what a release consists of into dist/, from the last commit
+	@$(BIN)/python -m tools.release.dist
+
+.PHONY: release-check
+release-check: controlplane helm ## Check whether what is here could be released: reproducible, installable, in step
+	@$(BIN)/python -m tools.release.check
+
+.PHONY: release
+release: venv ## Make the last changes before a release (docs/how-to/release.md)
+	@$(BIN)/python -m tools.release.cut
+
+.PHONY: version
+version: venv helm ## Go on under another version (VERSION=0.2.0)
+	$(BIN)/python -m tools.version --set "$(VERSION)"
+	$(BIN)/python -m tools.chart.manifests
 
 .PHONY: venv
 venv: ## Make .venv, or bring it in step with the lock file

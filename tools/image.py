@@ -5,7 +5,6 @@ The version that ends up in the labels is that of the package. `--archive` also 
 
 import argparse
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.version import VersionError, version
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "proxmox-offerings"
@@ -70,15 +71,6 @@ def find_builder(*, chosen: str | None, which: Callable[[str], str | None], run:
     )
 
 
-def version() -> str:
-    """The package's, which is written in one place."""
-    source = (ROOT / "operator" / "proxmox_offerings" / "__init__.py").read_text(encoding="utf-8")
-    found = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
-    if found is None:
-        raise ImageError("operator/proxmox_offerings/__init__.py has no __version__: restore it from the repository")
-    return found[1]
-
-
 def revision() -> str:
     """The commit that is built, with "-modified" if files differ from it."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-modified"]
@@ -132,7 +124,7 @@ def main() -> int:
     try:
         tag = given.tag or f"{NAME}:{version()}"
         build(tag=tag, base=given.base or None, tool=given.tool or None, archive=given.archive, options=given.options)
-    except ImageError as problem:
+    except (ImageError, VersionError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
