@@ -20,7 +20,7 @@ demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watc
 	@KEEP="$(KEEP)" $(BIN)/python -m tools.demo
 
 .PHONY: test
-test: controlplane helm promtool ## Run all tests (ARGS="..." for pytest)
+test: controlplane helm promtool browser-if-possible ## Run all tests (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 .PHONY: test-long
@@ -115,6 +115,17 @@ helm: venv ## Build Helm for chart and tests (minutes the first time, then cache
 .PHONY: promtool
 promtool: venv ## Build Prometheus' promtool, which checks alerts (minutes the first time, then cached)
 	@$(BIN)/python -m tools.promtool.build >/dev/null
+
+.PHONY: browser browser-if-possible
+browser: venv ## Have Chromium for the tests of the catalogue page (installed by apt-get where it is missing)
+	@$(BIN)/python -m tools.browser
+
+browser-if-possible: venv
+	@$(BIN)/python -m tools.browser --if-possible
+
+.PHONY: screenshots
+screenshots: browser ## Take the pictures of the catalogue page for the documentation
+	$(BIN)/python -m tools.screenshots
 
 .PHONY: clean
 clean: ## Remove .venv and caches of this checkout

@@ -101,10 +101,7 @@
     if (!next) return;
     const open = new Set([...main.querySelectorAll("details[open]")].map(placeOf));
     for (const part of next.querySelectorAll("[data-part]")) replace(part);
-    const list = next.querySelector("[data-list]");
-    const here = main.querySelector("[data-list]");
-    if (list && here && list.tagName === here.tagName) merge(here, list);
-    else if (list || here) swapLists(here, list);
+    lists(document.getElementById("list"), next.querySelector("#list"));
     for (const details of main.querySelectorAll("details")) if (open.has(placeOf(details))) details.open = true;
     options(next);
     document.title = page.title;
@@ -117,16 +114,16 @@
 
   function replace(part) {
     const old = document.getElementById(part.id);
-    if (!old || old.closest("[data-list]") || shown.get(old) === part.outerHTML) return;
-    put(old, part);
+    if (old && part.id !== "list" && shown.get(old) !== part.outerHTML) put(old, part);
   }
 
-  function swapLists(here, list) {
-    const old = here ?? document.getElementById("list");
-    const next = document.importNode(list ?? old, true);
-    if (list && old) {
-      old.replaceWith(next);
-      remember(next.parentElement);
+  // What is listed; or, in its place, that there is nothing.
+  function lists(here, next) {
+    if (!here || !next) return;
+    if ("list" in here.dataset && "list" in next.dataset) merge(here, next);
+    else if (here.outerHTML !== next.outerHTML) {
+      put(here, next);
+      remember(main);
     }
   }
 
