@@ -8,9 +8,10 @@ from proxmox_offerings import __version__
 from proxmox_offerings.cli.frame import Entry, LazyGroup, common_options
 from proxmox_offerings.cli.terminal import Invocation
 
-LOOK, SERVE, TOOLS = "Look at a cluster", "Run the operator", "Around it"
+LOOK, SERVE, TOOLS = "Look at clusters", "Run the operator", "Around it"
 
 COMMANDS: Mapping[str, Entry] = {
+    "init": Entry("proxmox_offerings.cli.init", "Write a manifest for a cluster of yours.", LOOK),
     "preview": Entry("proxmox_offerings.cli.preview", "Show what a ProxmoxHost would publish.", LOOK),
     "check": Entry(
         "proxmox_offerings.cli.check", "Try each step of the way to a cluster, and say what mends it.", LOOK
@@ -34,6 +35,8 @@ Try it without a cluster of your own:
 
 \b
 With your own:
+  proxmox-offerings init                               asks for an address and a token, and writes host.yaml
+  proxmox-offerings check -f host.yaml                 what is wrong, and what mends it
   proxmox-offerings preview -f host.yaml --explain     how each figure came about
   proxmox-offerings run                                keep Offerings true, with your KUBECONFIG or in a pod
 

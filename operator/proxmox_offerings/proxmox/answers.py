@@ -44,11 +44,16 @@ class Permissions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterStatus:
-    """GET /cluster/status. A standalone node has no name and no quorum to lose: `name` None, `quorate` True."""
+    """GET /cluster/status. A standalone node has no name and no quorum to lose: `name` None, `quorate` True.
+
+    `addresses` of the nodes in the cluster's own network, where told; `local` is the node that answered.
+    """
 
     name: str | None
     quorate: bool
     online: Mapping[str, bool]
+    addresses: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    local: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ def permissions(data: object) -> Permissions:
 def cluster_status(data: object) -> ClusterStatus:
     """GET /cluster/status: a `cluster` row exists only in a cluster, so a standalone node is always quorate."""
     clusters, names, online = [], set(), {}
+    addresses: dict[str, str] = {}
+    local = None
     for row in rows(data):
         match row.get("type"):
             case "cluster":
@@ -50,6 +52,10 @@ def cluster_status(data: object) -> ClusterStatus:
                 names.add(name := required(row, "name"))
                 if "online" in row:
                     online[name] = boolean(row, "online")
+                if (address := text(row, "ip")) is not None:
+                    addresses[name] = address
+                if row.get("local") in (1, "1", True):
+                    local = name
     if len(clusters) > 1:
         raise Nonsense("it tells of several clusters")
     if not clusters:
@@ -57,10 +63,16 @@ def cluster_status(data: object) -> ClusterStatus:
             raise Nonsense("it tells of no node")
         if len(names) > 1:
             raise Nonsense("it tells of several nodes, but of no cluster that could have a quorum")
-        return ClusterStatus(name=None, quorate=True, online=online)
+        return ClusterStatus(name=None, quorate=True, online=online, addresses=addresses, local=local)
     if "quorate" not in clusters[0]:
         raise Nonsense("it does not tell whether the cluster has a quorum")
-    return ClusterStatus(name=text(clusters[0], "name"), quorate=boolean(clusters[0], "quorate"), online=online)
+    return ClusterStatus(
+        name=text(clusters[0], "name"),
+        quorate=boolean(clusters[0], "quorate"),
+        online=online,
+        addresses=addresses,
+        local=local,
+    )
 
 
 def manager_status(data: object) -> ManagerStatus:
