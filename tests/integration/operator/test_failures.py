@@ -143,6 +143,29 @@ def test_tiers_follow_the_spec_while_the_cluster_is_down(kube: Kube, clusters: C
     assert kube.offering("fra1-tiny")["status"]["observedAt"] == observed_at
 
 
+def test_prices_change_while_the_cluster_is_down_and_stock_stays(kube: Kube, clusters: Clusters, start: Start) -> None:
+    """Within two seconds and from the last snapshot, as every change of terms; and what has no price says why."""
+    each = {"perVCPU": {"shared": "1.50"}, "perGiBMemory": "0.80", "perGiBDisk": [{"price": "0.05"}]}
+    gpu = tier("gpu", gpu={"models": ["*H100*"]})
+    endpoint = selling(kube, clusters, SMALL, gpu, pricing={"currency": "EUR"} | each)
+    operator = start()
+    eventually(lambda: kube.reason("fra1") == "Observed")
+    before = kube.offering("fra1-small")
+    # 2 x 1.50 + 4 x 0.80 + 20 x 0.05
+    assert before["spec"]["price"] == {"currency": "EUR", "monthly": "7.20", "setup": "0.00"}
+    assert "price" not in kube.offering("fra1-gpu")["spec"]
+    assert [one["tier"] for one in kube.get_host("fra1")["status"]["unpriced"]] == ["gpu"]
+    clusters.seen[endpoint] = ConnectionFailed("no endpoint answered")
+    operator.news(endpoint)
+    eventually(lambda: kube.reason("fra1") == "ConnectionFailed")
+    kube.host("fra1", tiers=[SMALL, gpu], pricing={"currency": "EUR", "marginPercent": 50} | each)
+    eventually(lambda: kube.offering("fra1-small")["spec"]["price"]["monthly"] == "10.80", within=2)
+    eventually(lambda: kube.stock("fra1-small") == ("InStock", 8), within=2)
+    after = kube.offering("fra1-small")["status"]
+    for kept in ("stock", "available", "observedAt", "validUntil", "nodes"):
+        assert after[kept] == before["status"][kept]
+
+
 def test_statements_on_other_terms_end_at_once_when_nothing_is_known(
     kube: Kube, clusters: Clusters, start: Start
 ) -> None:
