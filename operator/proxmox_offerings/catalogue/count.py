@@ -9,7 +9,7 @@ from proxmox_offerings.capacity.failover import Housing, housing_of
 from proxmox_offerings.capacity.fit import Fit, fit_of
 from proxmox_offerings.capacity.rooms import Rooms, rooms_of
 from proxmox_offerings.catalogue.derived import derived_tiers
-from proxmox_offerings.catalogue.pricing import CardNames, Reckoning, reckon
+from proxmox_offerings.catalogue.pricing import CardNames, Reckoning, reckon, reckon_derived
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.resources import OfferingSpec, ProxmoxHost, Tier
 
@@ -31,12 +31,11 @@ class Count:
 
 def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingSpec] = ()) -> Count:
     """Count what `snapshot` lets `host` sell. `existing` as in `plan`. Raises UncountableGuests."""
+    existing = tuple(existing)
     rooms = rooms_of(host.spec, snapshot)
     housing = housing_of(rooms, host.spec.allocation)
     shelves = shelves_of(host.spec, snapshot)
     tiers = tuple(host.spec.tiers or derived_tiers(rooms, existing=existing))
-    # What is written follows from what is written alone; only derived tiers are what the hardware is.
-    names = {} if host.spec.tiers else _card_names(snapshot)
     disks = {use: disks_for(use, shelves) for use in {DiskUse.of(tier) for tier in tiers}}
     return Count(
         host=host,
@@ -47,8 +46,20 @@ def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingS
         disks=disks,
         tiers=tiers,
         fits=tuple(fit_of(tier, rooms=rooms, housing=housing, disks=disks[DiskUse.of(tier)]) for tier in tiers),
-        reckonings=tuple(reckon(tier, host.spec.pricing, names=names) for tier in tiers),
+        reckonings=_reckonings(host, snapshot, tiers, existing),
     )
+
+
+def _reckonings(
+    host: ProxmoxHost, snapshot: Snapshot, tiers: Iterable[Tier], existing: Iterable[OfferingSpec]
+) -> tuple[Reckoning, ...]:
+    """What is written is priced from what is written alone; only derived tiers are what the hardware is."""
+    rules = host.spec.pricing
+    if host.spec.tiers:
+        return tuple(reckon(tier, rules) for tier in tiers)
+    names = _card_names(snapshot)
+    before = {spec.tier: spec.price for spec in existing}
+    return tuple(reckon_derived(tier, rules, names=names, before=before.get(tier.name)) for tier in tiers)
 
 
 def _card_names(snapshot: Snapshot) -> CardNames:

@@ -40,7 +40,7 @@ class Part:
 class Reckoning:
     """How the price of a tier came about: the sum of `parts`, `margin_percent` on top, rounded up.
 
-    `price` None: there is none, and `lacking` says why, if rules were to give one. No `parts`: it is the tier's own.
+    `price` None: there is none, and `lacking` says why, if rules were to give one. No `parts`: it is the tier's own, or `kept` from before.
     """
 
     price: Price | None = None
@@ -48,6 +48,7 @@ class Reckoning:
     margin_percent: int = 0
     rounding: Rounding | None = None
     lacking: tuple[str, ...] = ()
+    kept: bool = False
 
     @property
     def sum(self) -> Fraction:
@@ -58,6 +59,17 @@ class Reckoning:
     def with_margin(self) -> Fraction:
         """The same with the margin."""
         return self.sum * (100 + self.margin_percent) / 100
+
+
+def reckon_derived(tier: Tier, pricing: Pricing | None, *, names: CardNames, before: Price | None) -> Reckoning:
+    """The price of a derived tier; `before` is the one that its Offering has.
+
+    While nothing shows a card of the tier, nobody knows what it is called. Then it keeps its price: none can be sold, and whoever lists it must
+    learn that, not that it has no price.
+    """
+    made = reckon(tier, pricing, names=names)
+    unseen = tier.gpu is not None and names.keys().isdisjoint(tier.gpu.models)
+    return Reckoning(price=before, kept=True) if made.lacking and unseen and before is not None else made
 
 
 def reckon(tier: Tier, pricing: Pricing | None, *, names: CardNames | None = None) -> Reckoning:
@@ -146,7 +158,8 @@ def _price_of_cards(
             return each if of_some <= {each} else f"spec.pricing.perGPU has different prices for cards of {pattern}"
         if _takes_some(rule, pattern, names) and (_covers(rule.profile, profile) or _covers(profile, rule.profile)):
             of_some.add(Fraction(rule.price))
-    kind = f"cards of {pattern}" if profile is None else f"{profile} on cards of {pattern}"
+    cards = f"cards of {pattern}" + (f" ({', '.join(sorted(names))})" if names else "")
+    kind = cards if profile is None else f"{profile} on {cards}"
     return f"spec.pricing.perGPU has no entry for all {kind}"
 
 

@@ -14,6 +14,8 @@ def in_words(reckoning: Reckoning) -> str | None:
     if price is None:
         return f"none: {'; '.join(reckoning.lacking)}" if reckoning.lacking else None
     told = f"{price.monthly} {price.currency} a month" + (f", {price.setup} once" if Fraction(price.setup) else "")
+    if reckoning.kept:
+        return f"{told}, as it was when its cards were seen last"
     if reckoning.rounding is None:
         return f"{told}, the tier's own"
     steps = [f"{' + '.join(map(_part, reckoning.parts))} = {amount(reckoning.sum)}"]

@@ -199,6 +199,28 @@ class TestInThePlan:
         assert all("gpu" in one.tier for one in plan.observed.unpriced)
         assert plan.observed.unpriced
 
+    def test_price_of_a_derived_tier_stays_while_nobody_shows_its_cards(self) -> None:
+        """A marketplace must learn that it is sold out; a row without a price it would not take, and go on selling the old one."""
+        rules = RULES | {"perGPU": [{"models": ["*A100*"], "price": "400"}]}
+        first = {one.tier: one.spec for one in planned(self.seen, pricing=rules).offerings}
+        gone = cluster(nodes=[node("pve1", memory="64Gi", threads=16)])
+        dearer = rules | {"base": "2.00"}
+        later = {
+            one.tier: one for one in planned(gone, existing=first.values(), pricing=dearer).offerings if one.spec.gpu
+        }
+        assert later
+        for name, one in later.items():
+            assert one.spec.price == first[name].price
+            assert one.statement.available == 0
+        back = {one.tier: one for one in planned(self.seen, existing=first.values(), pricing=dearer).offerings}
+        for name, was in first.items():
+            now = back[name].spec.price
+            assert was.price is not None
+            assert now is not None
+            assert Decimal(now.monthly) - Decimal(was.price.monthly) == 1
+        without = planned(gone, existing=first.values()).offerings
+        assert [one.spec.price for one in without if one.spec.gpu] == [None] * len(later)
+
 
 class TestExplained:
     def price(self, one: dict[str, Any], **rules: Any) -> str | None:
