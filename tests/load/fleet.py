@@ -67,7 +67,7 @@ class Fleet(FakeKube):
         before = self.there.get(name)
         fresh = live_host(generation=self._generations[name], status=before.status if before else None)
         self.live.saw_host(self.put(replace(fresh, ref=ref, uid=f"uid-{name}", spec=wire)))
-        self.queue.add(ref)
+        self.queue.edited(ref)
 
     def delete_host(self, name: str) -> None:
         """A person deletes it; the garbage collector takes its Offerings."""

@@ -29,6 +29,7 @@ from proxmox_offerings.controller.health import HealthServer
 from proxmox_offerings.controller.leader import Elector, Timing, own_identity
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.metrics import Metrics, QueueMetrics
+from proxmox_offerings.controller.pace import Pace
 from proxmox_offerings.controller.planning import MakePlan
 from proxmox_offerings.controller.publish import Publisher
 from proxmox_offerings.controller.queue import Requeue, WorkQueue
@@ -129,6 +130,7 @@ class Operator:
         elector: Elector | None = None,
         now: Callable[[], datetime] = utc_now,
         patience: Patience = DEFAULT_PATIENCE,
+        pace: Pace[Ref] | None = None,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -162,6 +164,7 @@ class Operator:
             concurrency=settings.concurrency,
             failed=self._reconcile_failed,
             watcher=QueueMetrics(metrics),
+            pace=pace,
         )
         metrics.watch_queue(
             depth=lambda: len(self.queue),
@@ -190,7 +193,7 @@ class Operator:
             patience=patience,
         )
         self._registry = watch.registry_of(
-            connect=streams.session, live=live, concerned=self.queue.add, startup=self._start, cleanup=self._stop
+            connect=streams.session, live=live, concerned=self.queue.edited, startup=self._start, cleanup=self._stop
         )
         self._health = self._health_server()
         self._shop_window = self._catalogue_server(now)

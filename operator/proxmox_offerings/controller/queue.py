@@ -3,6 +3,7 @@
 - A key that waits is there once, however often it is added.
 - Work on one key never overlaps. A key that is added while it is worked on is worked on once more afterwards.
 - A key may be due later; the earliest time wins. Adding it at once takes the place of that.
+- Of what was edited the first edit is worked on at once, those that follow closely together (pace.py).
 - Work that raises is repeated after a delay that grows with each failure, apart for each key. Other keys go on.
 """
 
@@ -14,15 +15,20 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from proxmox_offerings.controller.backoff import Backoff
+from proxmox_offerings.controller.pace import Pace
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeue:
-    """When to work on the key again, if nobody adds it before: `after` seconds; None: only when added."""
+    """When to work on the key again, if nobody adds it before: `after` seconds; None: only when added.
+
+    `retry`: something could not be done, and is to be tried again in so many seconds, or instead of that when edits of the key are worked on.
+    """
 
     after: float | None
+    retry: float | None = None
 
 
 Work = Callable[[Key], Awaitable[Requeue]]
@@ -65,6 +71,7 @@ class WorkQueue(Generic[Key]):
         failed: Failed[Key],
         rng: random.Random | None = None,
         watcher: Watcher | None = None,
+        pace: Pace[Key] | None = None,
     ) -> None:
         self._work = work
         self._concurrency = concurrency
@@ -76,6 +83,8 @@ class WorkQueue(Generic[Key]):
         self._running: dict[Key, float] = {}
         self._again: set[Key] = set()
         self._later: dict[Key, asyncio.TimerHandle] = {}
+        self._pace: Pace[Key] = Pace() if pace is None else pace
+        self._edited: dict[Key, asyncio.TimerHandle] = {}
         self._backoffs: dict[Key, Backoff] = {}
         self._workers: list[asyncio.Task[None]] = []
 
@@ -96,14 +105,24 @@ class WorkQueue(Generic[Key]):
 
     def add(self, key: Key) -> None:
         """Work on `key` as soon as a worker is free."""
-        if timer := self._later.pop(key, None):
-            timer.cancel()
+        for timers in (self._later, self._edited):
+            if timer := timers.pop(key, None):
+                timer.cancel()
         if key in self._running:
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting[key] = asyncio.get_running_loop().time()
             self._watcher.added()
             self._ready.put_nowait(key)
+
+    def edited(self, key: Key) -> None:
+        """Work on `key` as soon as a worker is free or, where edits follow closely, when they pause."""
+        now = asyncio.get_running_loop().time()
+        due = self._pace.edited(key, now)
+        if due <= now:
+            self.add(key)
+        elif key not in self._waiting:
+            self._await_edits(key, due)
 
     def add_after(self, key: Key, delay: float) -> None:
         """Work on `key` in `delay` seconds, unless it is due before."""
@@ -127,9 +146,10 @@ class WorkQueue(Generic[Key]):
 
     async def stop(self) -> None:
         """Abandon all work where it stands, and wait until it is. Nothing is worked on afterwards, unless it is started again."""
-        for timer in self._later.values():
-            timer.cancel()
-        self._later.clear()
+        for timers in (self._later, self._edited):
+            for timer in timers.values():
+                timer.cancel()
+            timers.clear()
         self._again.clear()
         workers, self._workers = self._workers, []
         for worker in workers:
@@ -144,24 +164,33 @@ class WorkQueue(Generic[Key]):
             began = asyncio.get_running_loop().time()
             self._watcher.began(began - self._waiting.pop(key))
             self._running[key] = began
+            self._pace.seen(key)
             try:
-                after = await self._attempt(key)
+                next_time = await self._attempt(key)
             finally:
                 del self._running[key]
                 self._watcher.ended(asyncio.get_running_loop().time() - began)
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)
-            elif after is not None:
-                self.add_after(key, after)
+                continue
+            if next_time.after is not None:
+                self.add_after(key, next_time.after)
+            if next_time.retry is not None and key not in self._edited and key not in self._waiting:
+                self._await_edits(key, asyncio.get_running_loop().time() + next_time.retry)
 
-    async def _attempt(self, key: Key) -> float | None:
+    def _await_edits(self, key: Key, due: float) -> None:
+        if timer := self._edited.pop(key, None):
+            timer.cancel()
+        self._edited[key] = asyncio.get_running_loop().call_at(due, self.add, key)
+
+    async def _attempt(self, key: Key) -> Requeue:
         try:
             requeue = await self._work(key)
         except Exception as error:  # noqa: BLE001 - one broken key must not stop the others; `failed` is told
             delay = self._backoffs.setdefault(key, Backoff(rng=self._random)).next()
             self._watcher.repeated()
             self._failed(key, error, delay)
-            return delay
+            return Requeue(after=None, retry=delay)
         self._backoffs.pop(key, None)
-        return requeue.after
+        return requeue

@@ -275,17 +275,16 @@ class Reconciler:
     def _next(self, resource: LiveObject, session: Session, *, again: float | None = None) -> Requeue:
         """When Proxmox may be asked again, or at the moment when a statement of this host ends.
 
-        `again`: not everything was written; seconds until the next attempt. What should have ended already waits for that, as all else.
+        `again`: not everything was written; seconds until the next attempt. What should have ended already waits for that.
         """
         now = self._now()
         end = self._soonest_end(resource, after=None if again is None else now)
         soonest = min(
             session.seconds_until_due,
             session.seconds_until_lapsed,
-            math.inf if again is None else again,
             math.inf if end is None else (end - now).total_seconds(),
         )
-        return Requeue(after=None if soonest == math.inf else max(0.0, soonest))
+        return Requeue(after=None if soonest == math.inf else max(0.0, soonest), retry=again)
 
     def _soonest_end(self, resource: LiveObject, *, after: datetime | None = None) -> datetime | None:
         """When the first of this host's statements ends (`after` then); None if nothing is left to end."""

@@ -24,6 +24,7 @@ from proxmox_offerings.catalogue.plan import plan, unobserved
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.controller.metrics import Metrics
 from proxmox_offerings.controller.operator import DEFAULT_PATIENCE, Operator
+from proxmox_offerings.controller.pace import Pace
 from proxmox_offerings.controller.streams import Patience
 from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.kube.client import KubeClient
@@ -209,6 +210,8 @@ class OperatorThread:
             unobserved=unobserved,
             now=self._clusters.clock.now,
             patience=self._patience,
+            # Tests edit quickly, one change after the other, and look at what becomes of each; test_bursts.py has what that costs.
+            pace=Pace(shortest=0, longest=0),
         )
         stop = asyncio.Event()
         self._started.set_result((asyncio.get_running_loop(), stop, operator))
