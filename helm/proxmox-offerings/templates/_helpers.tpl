@@ -93,7 +93,12 @@ annotations:
 {{- if not (and (gt (float64 $election.leaseDurationSeconds) (float64 $election.renewDeadlineSeconds)) (ge (float64 $election.renewDeadlineSeconds) (mulf 2.0 (float64 $election.retryPeriodSeconds)))) }}
 {{- fail "leaderElection: leaseDurationSeconds must be more than renewDeadlineSeconds, and that at least twice retryPeriodSeconds." }}
 {{- end }}
-{{- if and .Values.proxmoxHosts .Values.crds.enabled (lookup "v1" "Namespace" "" "default") (not (.Capabilities.APIVersions.Has "proxmox-offerings.io/v1alpha1/ProxmoxHost")) }}
-{{- fail "proxmoxHosts: Helm cannot install hosts together with their CustomResourceDefinitions. Install without proxmoxHosts, then upgrade with them." }}
+{{/* `lookup` finds nothing where no cluster is asked: `helm template` for Argo CD or kubectl, which can apply both at once. */}}
+{{- if and .Values.proxmoxHosts (lookup "v1" "Namespace" "" "default") (not (.Capabilities.APIVersions.Has "proxmox-offerings.io/v1alpha1/ProxmoxHost")) }}
+{{- $first := "`kubectl apply --server-side -f crds.yaml` first, a file of the release (`proxmox-offerings crds` prints it)" }}
+{{- if .Values.crds.enabled }}
+{{- fail (printf "proxmoxHosts: Helm cannot install hosts together with their CustomResourceDefinitions. Install without proxmoxHosts, then upgrade with them. Or %s, and install with crds.enabled=false." $first) }}
+{{- end }}
+{{- fail (printf "proxmoxHosts: the cluster does not know the kind ProxmoxHost, and crds.enabled is false. Do %s." $first) }}
 {{- end }}
 {{- end }}

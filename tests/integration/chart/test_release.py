@@ -9,7 +9,7 @@ import pytest
 from tools.kube.controlplane import ControlPlane
 
 from integration.operator.harness import eventually
-from support.controlplane import Cluster
+from support.controlplane import ROOT, Cluster
 from support.helm import CHART, VERSIONS, Helm
 
 RELEASE = ("po", "--namespace", "operators")
@@ -38,6 +38,25 @@ def crds(cluster: Cluster) -> set[str]:
 def get(cluster: Cluster, kind: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(cluster.kubectl_run("get", kind, name, "-n", "operators", "-o", "json").stdout)
     return found
+
+
+@pytest.mark.helm
+def test_hosts_come_with_the_first_installation_where_their_kind_is_known(
+    installer: Helm, empty_cluster: ControlPlane
+) -> None:
+    """As a GitOps tool would: definitions from elsewhere, everything else from one release."""
+    values = {"crds": {"enabled": False}, "proxmoxHosts": {"fra1": HOST}}
+    refused = installer.run("install", *RELEASE, CHART, "--create-namespace", values=values, check=False)
+    assert "does not know the kind ProxmoxHost" in refused
+    assert "kubectl apply --server-side -f crds.yaml" in refused
+    assert installer.run("list", "--all-namespaces", "--output", "json").strip() == "[]"
+
+    empty_cluster.kubectl_run("apply", "--server-side", "-f", ROOT / "crds")
+    empty_cluster.kubectl_run("wait", "--for=condition=Established", "crd", *CRDS)
+    installer.run("install", *RELEASE, CHART, "--create-namespace", values=values)
+    assert get(empty_cluster, "proxmoxhost", "fra1")["spec"]["endpoints"] == HOST["spec"]["endpoints"]
+    installer.run("uninstall", *RELEASE)
+    assert crds(empty_cluster) == CRDS
 
 
 @pytest.mark.helm
