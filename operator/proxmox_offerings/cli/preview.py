@@ -47,7 +47,28 @@ if TYPE_CHECKING:
     help="Go on reading at each host's refreshIntervalSeconds, three calls a turn. A terminal is redrawn; a pipe gets the Offerings that changed. "
     "Ctrl-C ends.",
 )
-def preview(source: Source, *, output: str, explain: bool, wanted: Mapping[str, int] | None, watch: bool) -> None:
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Show all of it on a page for the browser of this machine instead, with how full each node is, and keep that up to date. Ctrl-C ends.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="With --serve: of the page; 0: any free one.",
+)
+def preview(
+    source: Source,
+    *,
+    output: str,
+    explain: bool,
+    wanted: Mapping[str, int] | None,
+    watch: bool,
+    serve: bool,
+    port: int,
+) -> None:
     """Show what a ProxmoxHost would publish.
 
     Reads the Proxmox cluster as the manifest says and prints the Offerings that the operator would write. Nothing is written anywhere.
@@ -59,6 +80,7 @@ def preview(source: Source, *, output: str, explain: bool, wanted: Mapping[str, 
     proxmox-offerings preview -f host.yaml --explain    # how each figure came about
     proxmox-offerings preview -f host.yaml -o json | jq '.[].status.available'
     proxmox-offerings preview -f host.yaml --mix small=10,large=4
+    proxmox-offerings preview -f host.yaml --serve      # a page in the browser
     proxmox-offerings preview --kube fra1 -n shop       # host and Secret from Kubernetes
 
     Each `available` holds if only that tier is sold. --mix answers for several tiers at once, for each host that has them all: yes with a
@@ -70,7 +92,13 @@ def preview(source: Source, *, output: str, explain: bool, wanted: Mapping[str, 
     """
     if watch and (wanted is not None or output == "yaml"):
         raise click.UsageError("--watch goes with -o table, wide or json, and not with --mix")
+    if serve and (watch or explain or wanted is not None or output != "table"):
+        raise click.UsageError("--serve goes with neither -o, --explain, --mix nor --watch: the page shows all of it")
     manifests = source.manifests()
+    if serve:
+        from proxmox_offerings.cli.serve import serve as keep_serving  # noqa: PLC0415 - only where it is wanted
+
+        sys.exit(keep_serving(manifests, port=port))
     if wanted is not None:
         sys.exit(mix.answer_all(manifests, wanted, output, explain=explain))
     if watch:

@@ -13,7 +13,7 @@ from proxmox_offerings.cli.progress import Tell, progress
 if TYPE_CHECKING:
     from proxmox_offerings.catalogue.count import Count
     from proxmox_offerings.proxmox.token import Token
-    from proxmox_offerings.resources import ProxmoxHost, Stock
+    from proxmox_offerings.resources import ProxmoxHost, ProxmoxHostStatus, Stock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What one host would publish: Offering objects as they would be applied; `problem` as in Reading."""
+    """What one host would publish: Offering objects as they would be applied, and what was `observed`; `problem` as in Reading."""
 
     host: str
     offerings: tuple[dict[str, Any], ...] = ()
     problem: str | None = None
+    observed: "ProxmoxHostStatus | None" = None
     reading: Reading
 
 
@@ -86,11 +87,9 @@ def preview_of(reading: Reading, *, past: "Mapping[str, Stock] | None" = None) -
     counted = reading.counted
     if counted is None:
         return Preview(host=reading.host, problem=reading.problem, reading=reading)
-    offerings = tuple(
-        _published(planned, host=counted.host, counted=counted)
-        for planned in plan_of(counted, past=past or {}).offerings
-    )
-    return Preview(host=reading.host, offerings=offerings, reading=reading)
+    plan = plan_of(counted, past=past or {})
+    offerings = tuple(_published(planned, host=counted.host, counted=counted) for planned in plan.offerings)
+    return Preview(host=reading.host, offerings=offerings, observed=plan.observed, reading=reading)
 
 
 def _published(planned: Any, *, host: "ProxmoxHost", counted: "Count") -> dict[str, Any]:

@@ -10,35 +10,28 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from proxmox_offerings.cli import table
+from proxmox_offerings.cli.following import Followed, follow, watchable
 from proxmox_offerings.cli.manifests import HostManifest, Unusable
 from proxmox_offerings.cli.output import print_explanations
 from proxmox_offerings.cli.progress import progress
-from proxmox_offerings.cli.reading import Preview, Reading, counted_of, preview_of, token_of
+from proxmox_offerings.cli.reading import Preview
 from proxmox_offerings.cli.terminal import Paint, colored, is_terminal
-
-if TYPE_CHECKING:
-    from proxmox_offerings.resources import Stock
 
 HOME, ERASE_LINE, ERASE_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 TIMES = ("observedAt", "validUntil", "conditions")
 CLOCK = "%H:%M:%S"
-LEAST_SECONDS = 1.0
-"""Between two readings of one cluster, whatever news there are."""
 
 
 def watch(manifests: Sequence[HostManifest | Unusable], *, output: str, explain: bool) -> int:
     """Until interrupted; 1 at once where no host can be watched at all."""
-    usable = [one for one in manifests if isinstance(one, HostManifest)]
-    for one in manifests:
-        if isinstance(one, Unusable):
-            click.echo(f"{one.host}: {one.problem}", err=True)
+    usable = watchable(manifests)
     if not usable:
         return 1
     eyes = is_terminal(sys.stdout) and output != "json"
@@ -134,30 +127,14 @@ class Lines:
         return first + [table.line(row.cells, self._widths, row.message, paint=paint, colors=colors) for row in rows]
 
 
-@dataclass(slots=True)
-class _Watched:
-    """One host, what was said of it last, and the last known stock of each Offering (restockThreshold needs it)."""
-
-    manifest: HostManifest
-    preview: Preview
-    past: dict[str, "Stock"] = field(default_factory=dict)
-
-    @property
-    def was_read(self) -> bool:
-        return bool(self.preview.offerings or self.preview.problem)
-
-
 async def _watch(manifests: Sequence[HostManifest], screen: Screen | Lines) -> None:
-    hosts = [
-        _Watched(one, Preview(host=one.host.metadata.name, reading=Reading(host=one.host.metadata.name)))
-        for one in manifests
-    ]
+    hosts = [Followed.of(one) for one in manifests]
     changed = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, screen.again)
     try:
         async with asyncio.TaskGroup() as tasks:
             for host in hosts:
-                tasks.create_task(_read_on(host, changed))
+                tasks.create_task(follow(host, changed))
             async with progress(len(hosts)):
                 await changed.wait()
             while True:
@@ -168,36 +145,6 @@ async def _watch(manifests: Sequence[HostManifest], screen: Screen | Lines) -> N
                         await changed.wait()
     finally:
         screen.close()
-
-
-async def _read_on(host: _Watched, changed: asyncio.Event) -> None:
-    """Read one cluster at its interval, and at once when the slow loop has news."""
-    from proxmox_offerings.observation.connect import open_observer  # noqa: PLC0415 - `--help` must not wait for this
-    from proxmox_offerings.proxmox.errors import ObservationError  # noqa: PLC0415
-
-    spec, news = host.manifest.host.spec, asyncio.Event()
-    try:
-        observer = open_observer(spec=spec, token=token_of(host.manifest), on_news=news.set)
-    except ObservationError as problem:
-        host.preview = replace(host.preview, problem=f"{problem.reason}: {problem}")
-        changed.set()
-        return
-    try:
-        while True:
-            news.clear()
-            try:
-                reading = counted_of(host.manifest, await observer.observe())
-                host.preview = preview_of(reading, past=host.past)
-                host.past |= {one["metadata"]["name"]: _stock(one) for one in host.preview.offerings if _is_known(one)}
-            except ObservationError as problem:
-                host.preview = replace(host.preview, problem=f"{problem.reason}: {problem}")
-            changed.set()
-            await asyncio.sleep(LEAST_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(spec.refresh_interval_seconds - LEAST_SECONDS):
-                    await news.wait()
-    finally:
-        await observer.aclose()
 
 
 def _held(preview: Preview) -> Preview:
@@ -218,16 +165,6 @@ def _seconds_valid(previews: Sequence[Preview]) -> float | None:
     now = datetime.now(UTC)
     ends = (datetime.fromisoformat(offering["status"]["validUntil"]) for one in previews for offering in one.offerings)
     return min((left for end in ends if (left := (end - now).total_seconds()) > 0), default=None)
-
-
-def _is_known(offering: Mapping[str, Any]) -> bool:
-    return bool(offering["status"]["stock"] != "Unknown")
-
-
-def _stock(offering: Mapping[str, Any]) -> "Stock":
-    from proxmox_offerings.resources import Stock  # noqa: PLC0415
-
-    return Stock(offering["status"]["stock"])
 
 
 def without_times(offering: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -70,7 +70,7 @@ def host_page(host: Host, *, look: Look, moment: Moment) -> str:
             data_valid_until=words.milliseconds(ends) if ends else None,
         ),
         title=host.name,
-        here="",
+        here="Hosts",
         up="../../",
         look=look,
         moment=moment,
@@ -265,7 +265,14 @@ def _storages(storages: tuple[StorageStatus, ...], *, known: bool) -> Html:
         tag("caption", "Storages and how full they are", class_="unseen"),
         tag(
             "thead",
-            tag("tr", *(tag("th", head, scope="col", role="columnheader") for head in heads), role="row"),
+            tag(
+                "tr",
+                *(
+                    tag("th", head, scope="col", role="columnheader", class_="number" if head == "Free" else None)
+                    for head in heads
+                ),
+                role="row",
+            ),
             role="rowgroup",
         ),
         tag("tbody", *(_storage(storage, known=known) for storage in storages), role="rowgroup"),

@@ -1,9 +1,10 @@
 """A running operator for each test, over fake clusters and the real API server."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import pytest
 import yaml
@@ -20,7 +21,12 @@ class Start(Protocol):
     """Starts an operator for the namespace."""
 
     def __call__(
-        self, kubeconfig: Path = ..., *, guard: Callable[[], None] = ..., patience: Patience = ...
+        self,
+        kubeconfig: Path = ...,
+        *,
+        guard: Callable[[], None] = ...,
+        patience: Patience = ...,
+        settings: Mapping[str, Any] = ...,
     ) -> OperatorThread: ...
 
 
@@ -54,9 +60,15 @@ def start(control_plane: Cluster, namespace: str, clusters: Clusters) -> Iterato
         *,
         guard: Callable[[], None] = lambda: None,
         patience: Patience = Patience(),  # noqa: B008 - frozen
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> OperatorThread:
         operator = OperatorThread(
-            kubeconfig=kubeconfig, namespaces=(namespace,), clusters=clusters, guard=guard, patience=patience
+            kubeconfig=kubeconfig,
+            namespaces=(namespace,),
+            clusters=clusters,
+            guard=guard,
+            patience=patience,
+            settings=settings,
         ).start()
         running.append(operator)
         return operator

@@ -118,6 +118,7 @@ class OperatorThread:
         guard: Callable[[], None] = lambda: None,
         patience: Patience = DEFAULT_PATIENCE,
         connect: Connect = KubeClient.connect,
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._kubeconfig = kubeconfig
         self._connect = connect
@@ -125,7 +126,7 @@ class OperatorThread:
         self._patience = patience
         self._clusters = clusters
         self._settings = Settings(
-            namespaces=namespaces, health_address="127.0.0.1", health_port=0, log_format="console"
+            namespaces=namespaces, health_address="127.0.0.1", health_port=0, log_format="console", **settings
         )
         self._metrics = Metrics()
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Operator]] = Future()
