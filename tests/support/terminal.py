@@ -11,7 +11,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -25,11 +25,17 @@ class Terminal:
     """`async with Terminal("preview", "-f", file) as terminal`. `seen` is all that was written to it."""
 
     def __init__(
-        self, *arguments: str, columns: int = 200, lines: int = 50, env: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        columns: int = 200,
+        lines: int = 50,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str | Path] = (SCRIPT,),
     ) -> None:
-        self._arguments = arguments
+        self._arguments = (*program, *arguments)
         self._size = struct.pack("HHHH", lines, columns, 0, 0)
-        self._env = {**os.environ, "TERM": "xterm", "NO_COLOR": "", "FORCE_COLOR": "", **(env or {})}
+        kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self._env = {**kept, "TERM": "xterm", "NO_COLOR": "", "FORCE_COLOR": "", **(env or {})}
         self.seen = ""
         self.code: int | None = None
 
@@ -37,7 +43,6 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, self._size)
         self._process = await asyncio.create_subprocess_exec(
-            SCRIPT,
             *self._arguments,
             stdin=theirs,
             stdout=theirs,
