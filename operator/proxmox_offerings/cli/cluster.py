@@ -3,6 +3,7 @@
 It takes `get` and `list` on proxmoxhosts and offerings, and `get` on the Secret of each host that is read (for `offers` and exports: on none).
 """
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -145,6 +146,9 @@ async def connect(scope: Scope) -> AsyncIterator[Cluster]:
     from proxmox_offerings.kube.client import connected  # noqa: PLC0415
     from proxmox_offerings.kube.errors import KubeError  # noqa: PLC0415
 
+    if not logging.getLogger().handlers:
+        # The library logs what it raises as well; whoever calls a command is told once.
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         namespace = None if scope.all_namespaces else scope.namespace or await _own_namespace(scope)
         async with connected(kubeconfig=scope.kubeconfig, context=scope.context) as client:
