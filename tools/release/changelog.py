@@ -61,7 +61,7 @@ def is_cut(text: str, version: str) -> bool:
     if newest is not None and numbers(newest) > numbers(version):
         raise ChangelogError(f"the version is {version}, but {newest} was released: run `make version VERSION=...`")
     if version not in found:
-        if not unreleased:
+        if not unreleased and newest is None:
             raise ChangelogError(f"[{UNRELEASED}] is empty: say what {version} brings to those who use it")
         return False
     if not found[version].entries:
@@ -75,4 +75,6 @@ def cut(text: str, version: str, day: date) -> str:
     """The changelog with what was unreleased as the section of `version`. Raises ChangelogError."""
     if is_cut(text, version):
         raise ChangelogError(f"{version} has its section already")
+    if not sections(text)[UNRELEASED].entries:
+        raise ChangelogError(f"[{UNRELEASED}] is empty: say what {version} brings to those who use it")
     return text.replace(f"## [{UNRELEASED}]\n", f"## [{UNRELEASED}]\n\n## [{version}] - {day.isoformat()}\n", 1)

@@ -43,6 +43,12 @@ def test_what_is_not_in_order_is_told(text: str, number: str, said: str) -> None
         is_cut(text, number)
 
 
+def test_after_a_release_there_may_be_nothing_new_yet_but_no_release_of_that() -> None:
+    assert not is_cut(CUT, "0.3.0")
+    with pytest.raises(ChangelogError, match="is empty"):
+        cut(CUT, "0.3.0", DAY)
+
+
 def test_what_is_cut_is_not_cut_again() -> None:
     with pytest.raises(ChangelogError, match="already"):
         cut(CUT, "0.2.0", DAY)
