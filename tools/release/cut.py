@@ -18,7 +18,7 @@ EXAMPLES = ROOT / "tests" / "unit" / "resources" / "examples"
 NEXT = """\
 {version} is cut. Look at the changes, then:
 
-    git commit --all --message "Release {version}"
+    git add tests/golden && git commit --all --message "Release {version}"
     make release-check && make dist
     git tag --annotate v{version} --message v{version}
 
