@@ -57,6 +57,8 @@ class Unserved(Transport):
         self._entry = next(iter(self._cluster.nodes.values()))
         name = next(iter(self._cluster.users))
         self._authorization = Token(id=name, secret=self._cluster.secret(name)).authorization
+        self.told: dict[str, bytes] = {}
+        """What was answered, by `asked_of`."""
 
     @property
     def endpoint(self) -> str:
@@ -81,12 +83,26 @@ class Unserved(Transport):
     async def body(self, path: str, params: Mapping[str, str]) -> bytes:
         """The bytes of an answer. Raises Refusal."""
         asked = Request(method="GET", path=path, query=params, authorization=self._authorization)
-        return await self._dispatcher.answer(asked, self._entry)
+        body = await self._dispatcher.answer(asked, self._entry)
+        self.told[asked_of(path, params)] = body
+        return body
+
+    async def ask_everything(self) -> Answers:
+        """All that the operator would ask it for."""
+        return await _asked(self)
+
+
+def asked_of(path: str, params: Mapping[str, str]) -> str:
+    """The name of a call: "/nodes/pve1/storage?enabled=1"."""
+    return path + "?" + "&".join(f"{key}={value}" for key, value in sorted(params.items())) if params else path
 
 
 async def answers_of(config: SimulatorConfig) -> Answers:
     """Ask a simulated cluster for all that the operator would ask it for."""
-    cluster = Unserved(config)
+    return await Unserved(config).ask_everything()
+
+
+async def _asked(cluster: Unserved) -> Answers:
     client = ProxmoxClient(cluster)
     slow_loop = SlowLoop(client=client, interval=600, monotonic=time.monotonic, on_progress=lambda _: None)
     guest_configs = GuestConfigs(client=client, interval=600, monotonic=time.monotonic)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.fleet import Fleet
 from proxmox_offerings.resources import API_VERSION, ProxmoxHost
 from proxmox_offerings.simulator.statefiles import State
 
@@ -34,16 +35,29 @@ def host_object(
     name: str, *, namespace: str, cluster: State, refresh_seconds: int = 60, validity_seconds: int = 600
 ) -> dict[str, Any]:
     """A ProxmoxHost that sells all tiers of a simulated cluster, as it is applied."""
+    authority = {"caBundle": Path(cluster.ca_file).read_text(encoding="utf-8")}
+    times = {"refreshIntervalSeconds": refresh_seconds, "validitySeconds": validity_seconds}
+    return _host(name, namespace=namespace, endpoints=cluster.endpoints[:3], tls=authority, times=times)
+
+
+def fleet_host_object(name: str, *, namespace: str, fleet: Fleet, cluster: int) -> dict[str, Any]:
+    """The same of one of the clusters of a fleet, with the times that a host has by itself."""
+    pinned = {"fingerprints": [fleet.fingerprint]}
+    return _host(name, namespace=namespace, endpoints=[fleet.endpoint(cluster)], tls=pinned, times={})
+
+
+def _host(
+    name: str, *, namespace: str, endpoints: list[str], tls: dict[str, Any], times: dict[str, int]
+) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": ProxmoxHost.KIND,
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "endpoints": cluster.endpoints[:3],
+            "endpoints": endpoints,
             "credentialsSecretRef": {"name": f"{name}-token"},
-            "tls": {"caBundle": Path(cluster.ca_file).read_text(encoding="utf-8")},
-            "refreshIntervalSeconds": refresh_seconds,
-            "validitySeconds": validity_seconds,
+            "tls": tls,
+            **times,
             "location": LOCATION,
             "bridge": "vmbr0",
             "tiers": TIERS,
@@ -51,7 +65,7 @@ def host_object(
     }
 
 
-def secret_object(name: str, *, namespace: str, cluster: State) -> dict[str, Any]:
+def secret_object(name: str, *, namespace: str, cluster: State | Fleet) -> dict[str, Any]:
     """The Secret that `host_object` of the same name refers to."""
     return {
         "apiVersion": "v1",

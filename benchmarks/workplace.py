@@ -15,7 +15,7 @@ from typing import Final, Self
 from tools.children import Children
 from tools.kube.controlplane import ControlPlane
 
-from benchmarks import clusters
+from benchmarks import clusters, fleet
 from proxmox_offerings.simulator.statefiles import NotRunningError, State
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -117,6 +117,24 @@ class Workplace:
                 raise BenchmarkFailed(f"the simulated clusters ended:\n{self._children.last_words(name)}")
             time.sleep(0.05)
         raise BenchmarkFailed("the simulated clusters did not start in time")
+
+    def fleet(
+        self, *, clusters: int, nodes: int, guests: int, percent: float = 2, compress: bool = True
+    ) -> tuple[fleet.Fleet, Path]:
+        """Clusters that answer with recorded bytes, and the directory in which to say when guests begin to change. Raises BenchmarkFailed."""
+        progress(f"  starting {clusters} recorded cluster(s) of {nodes} nodes and {guests:,} guests")
+        sizes = [f"--clusters={clusters}", f"--nodes={nodes}", f"--guests={guests}", f"--percent={percent}"]
+        name, directory = self._start(
+            "fleet", ["-m", "benchmarks.fleet", "{directory}", *sizes, *([] if compress else ["--plain"])]
+        )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(FileNotFoundError):
+                return fleet.Fleet.read(directory), directory
+            if name in self._children.ended():
+                raise BenchmarkFailed(f"the recorded clusters ended:\n{self._children.last_words(name)}")
+            time.sleep(0.05)
+        raise BenchmarkFailed("the recorded clusters did not start in time")
 
     def operator(self, plane: ControlPlane) -> Operator:
         """`proxmox-offerings run` against `plane`, for all namespaces, with the settings it has by itself, but that it may reach what runs here."""

@@ -6,6 +6,7 @@ run, and skips what nobody does anything in, so that half a minute of a hanging 
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from proxmox_offerings.kube.secrets import Secrets
 from proxmox_offerings.observation.connect import open_observer
 from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.token import Token
+from proxmox_offerings.proxmox.transport import _Call
 from proxmox_offerings.resources import ProxmoxHostSpec
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour, SimulatorConfig
@@ -151,7 +153,8 @@ class Shop:
     async def tamper(self, path: str, edit: Callable[[Any], Any], **where: Any) -> str:
         """From now on the servers answer `path` with what they would answer now, edited. Returns the fault's name."""
         async with client_of(self.cluster) as client:
-            data = await client._transport.get(path, label=path)
+            call = _Call(path=path, label=path, params={}, node=None)
+            data = json.loads(await client._transport._fetch(client.endpoint, call))["data"]
         edited = edit(data)
         return self.cluster.add_fault(Fault(path=path, data=data if edited is None else edited, **where))
 

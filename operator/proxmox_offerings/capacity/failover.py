@@ -88,7 +88,7 @@ def housing_of(rooms: Rooms, policy: Policy) -> Housing:
 
 
 def _with_returning(guests: Collection[Resident], now: dict[str, Room], *, policy: Policy) -> dict[str, Room]:
-    if not now:
+    if not now or not guests:
         return now
     movers = _Movers.of(guests, now, policy=policy)
     return Rest((), movers.house(range(len(guests)), {name: Left.of(room) for name, room in now.items()})).of(now)

@@ -1,23 +1,35 @@
 """What the status of a ProxmoxHost says: what was observed, carried over while nothing new is known, and the conditions. Pure."""
 
+import functools
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from proxmox_offerings.catalogue.observed import missing_of
 from proxmox_offerings.controller import conditions, statements
 from proxmox_offerings.controller.problems import Problem
 from proxmox_offerings.controller.reasons import HostReason
 from proxmox_offerings.kube.objects import LiveObject
+from proxmox_offerings.kube.packed import Packed
 from proxmox_offerings.resources import InvalidResource, OfferingCounts, ProxmoxHostStatus
 
 
 def read_host_status(host: LiveObject) -> ProxmoxHostStatus:
     """The status as the API server keeps it, without conditions of others; empty if there is none, or none that we would write."""
-    try:
-        status = ProxmoxHostStatus.parse(host.status or {})
-    except InvalidResource:
-        return ProxmoxHostStatus()
+    status = _read_packed(host.status) if isinstance(host.status, Packed) else _read(host.status or {})
     ours = tuple(condition for condition in status.conditions if condition.type in conditions.OF_HOSTS)
     return status if len(ours) == len(status.conditions) else status.model_copy(update={"conditions": ours})
+
+
+def _read(written: Mapping[str, Any]) -> ProxmoxHostStatus:
+    try:
+        return ProxmoxHostStatus.parse(written)
+    except InvalidResource:
+        return ProxmoxHostStatus()
+
+
+_read_packed = functools.lru_cache(maxsize=64)(_read)
+"""A reconcile asks several times what its host said before."""
 
 
 def failed(

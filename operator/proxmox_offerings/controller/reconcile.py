@@ -73,6 +73,14 @@ class Memory:
     told: tuple[str, ...] = ()
     seen: Seen | None = None
     seen_until: datetime | None = None
+    _terms: tuple[tuple[str, int], "ProxmoxHost | Problem"] | None = None
+
+    def terms_of(self, resource: LiveObject) -> "ProxmoxHost | Problem":
+        """The host as it is written, read once for each of its generations: a spec that changes makes a new one."""
+        generation = (resource.uid, resource.generation)
+        if self._terms is None or self._terms[0] != generation:
+            self._terms = (generation, _read_host(resource))
+        return self._terms[1]
 
 
 class Reconciler:
@@ -136,7 +144,7 @@ class Reconciler:
 
     async def _make_right(self, resource: LiveObject, memory: Memory) -> bool:
         """Whether all is written. Raises KubeError if the host's status is not, Conflict if because the host is another version by now."""
-        host = _read_host(resource)
+        host = memory.terms_of(resource)
         if isinstance(host, Problem):
             await memory.session.forget()
             return await self._publish_unreadable(resource, host, memory)
@@ -199,7 +207,7 @@ class Reconciler:
             host=host,
             snapshot=snapshot,
             past={name: Stock.OUT_OF_STOCK for name, status in said.items() if statements.was_sold_out(status)},
-            existing=[spec for live in there.values() if (spec := _read_spec(live)) is not None],
+            existing=(spec for live in there.values() if (spec := _read_spec(live)) is not None),
         )
 
     async def _publish(self, resource: LiveObject, host: ProxmoxHost, memory: Memory, sight: Sight | None) -> bool:

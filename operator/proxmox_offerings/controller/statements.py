@@ -4,12 +4,14 @@ The two promises that readers build on are kept here (design.md 2): a statement 
 becomes Unknown; and after the last good read at least half of the validity remains.
 """
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
+from proxmox_offerings.kube.packed import Packed
 from proxmox_offerings.resources import InvalidResource, OfferingStatus, ProxmoxHostSpec, Stock
 
 EXPIRED = "not known: the cluster could not be read again before validUntil"
@@ -24,10 +26,18 @@ def read_status(written: Mapping[str, Any] | None) -> OfferingStatus | None:
     """A status as the API server keeps it; None if there is none, or none that we would write."""
     if written is None:
         return None
+    return _read_packed(written) if isinstance(written, Packed) else _read(written)
+
+
+def _read(written: Mapping[str, Any]) -> OfferingStatus | None:
     try:
         return OfferingStatus.parse(written)
     except InvalidResource:
         return None
+
+
+_read_packed = functools.lru_cache(maxsize=512)(_read)
+"""A reconcile asks several times what each Offering of its host says."""
 
 
 def is_known(status: OfferingStatus | None) -> bool:

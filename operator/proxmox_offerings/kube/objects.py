@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from proxmox_offerings.kube.errors import NOT_AN_ANSWER, Unavailable
+from proxmox_offerings.kube.packed import Packed
 
 
 class Ref(NamedTuple):
@@ -64,6 +65,6 @@ class LiveObject:
             deleting="deletionTimestamp" in metadata,
             labels={**(metadata.get("labels") or {})},
             owner=Owner(kind=owner["kind"], name=owner["name"], uid=owner["uid"]) if owner else None,
-            spec={**(body.get("spec") or {})},
-            status=None if body.get("status") is None else {**body["status"]},
+            spec=Packed(body.get("spec") or {}),
+            status=None if body.get("status") is None else Packed(body["status"]),
         )

@@ -12,7 +12,7 @@ import ssl
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -123,6 +123,9 @@ class Transport:
 
         self._own = connections(4)
         self._proxied = connections(bounds.node_calls)
+        self._calls = 0
+        self._resting: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._proxied_slots = asyncio.Semaphore(bounds.node_calls)
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(bounds.calls_per_node))
 
@@ -132,8 +135,39 @@ class Transport:
         return self._endpoints[self._current]
 
     async def aclose(self) -> None:
+        self._wake()
+        if self._closing is not None:
+            await self._closing
         await self._own.aclose()
         await self._proxied.aclose()
+
+    async def _hang_up(self) -> None:
+        for connections in (self._own, self._proxied):
+            if not self._calls:
+                await connections.aclose()
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        """While calls are made. A while after the last one, connections are closed: the server would do so before the next refresh, and each takes
+        fifty kilobytes until then.
+        """
+        self._wake()
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._resting = asyncio.get_running_loop().call_later(self._bounds.keepalive_seconds, self._rest)
+
+    def _wake(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+
+    def _rest(self) -> None:
+        self._resting = None
+        self._closing = asyncio.create_task(self._hang_up())
 
     async def get(
         self, path: str, *, label: str, params: Mapping[str, str] | None = None, node: str | None = None
@@ -144,12 +178,13 @@ class Transport:
         CallFailed; of several endpoints' failures, the one that a person can do most about.
         """
         call = _Call(path=path, label=label, params=dict(params or {}), node=node)
-        if node is None:
-            (data,) = await self._over_endpoints([call])
-            return data
-        async with self._slots[f"node {node}"], self._proxied_slots:
-            (data,) = await self._over_endpoints([call])
-            return data
+        with self._busy():
+            if node is None:
+                (data,) = await self._over_endpoints([call])
+                return data
+            async with self._slots[f"node {node}"], self._proxied_slots:
+                (data,) = await self._over_endpoints([call])
+                return data
 
     async def get_together(
         self, *paths: str, prefer: Callable[[Sequence[object]], bool] = lambda _: True
@@ -158,9 +193,10 @@ class Transport:
 
         Answers that are not `prefer`red are returned only if no other endpoint gives better ones. Raises as `get`.
         """
-        return await self._over_endpoints(
-            [_Call(path=path, label=path, params={}, node=None) for path in paths], prefer=prefer
-        )
+        with self._busy():
+            return await self._over_endpoints(
+                [_Call(path=path, label=path, params={}, node=None) for path in paths], prefer=prefer
+            )
 
     async def _over_endpoints(
         self, calls: Sequence["_Call"], *, prefer: Callable[[Sequence[object]], bool] = lambda _: True
@@ -196,21 +232,16 @@ class Transport:
         raise worst
 
     async def _all_from_endpoint(self, endpoint: str, calls: Sequence["_Call"]) -> Sequence[object]:
-        """Raises the worst of the failures; where the endpoint does not answer one call, the others are not waited for."""
-        if len(calls) == 1:
-            return [await self._from_endpoint(endpoint, calls[0])]
-        tasks = [asyncio.create_task(self._from_endpoint(endpoint, call)) for call in calls]
-        try:
-            for ended in asyncio.as_completed(tasks):
-                with contextlib.suppress(
-                    CallFailed, Unauthorized
-                ):  # another may fail for what a person can do more about
-                    await ended
-        finally:
-            for task in tasks:
-                task.cancel()
-            answers = await asyncio.gather(*tasks, return_exceptions=True)
-        failures = [answer for answer in answers if isinstance(answer, ObservationError)]
+        """One after another, over one connection: a second one would cost both sides more than the calls that it saves waiting for.
+
+        Raises the worst of the failures; where the endpoint does not answer one call, the others are not made.
+        """
+        answers, failures = [], []
+        for call in calls:
+            try:
+                answers.append(await self._from_endpoint(endpoint, call))
+            except (CallFailed, Unauthorized) as failure:  # another may fail for what a person can do more about
+                failures.append(failure)
         if failures:
             raise max(failures, key=_severity)
         return answers
