@@ -17,7 +17,8 @@ class Packed(Mapping[str, Any]):
     __slots__ = ("_text",)
 
     def __init__(self, content: Mapping[str, Any]) -> None:
-        self._text = msgspec.json.encode(content)
+        """Raises TypeError for anything but a mapping."""
+        self._text = msgspec.json.encode({**content})
 
     def __getitem__(self, key: str) -> Any:
         return _unpacked(self._text)[key]
