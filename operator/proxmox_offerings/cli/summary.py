@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from proxmox_offerings.catalogue.text import listed
 from proxmox_offerings.cli.reading import Preview
 from proxmox_offerings.cli.table import STOCK_COLORS
 from proxmox_offerings.cli.terminal import Paint
@@ -18,6 +19,6 @@ def line(preview: Preview, paint: Paint) -> str:
     until = next((offering["status"]["validUntil"] for offering in preview.offerings), None)
     times = f"; read at {counted.snapshot.observed_at:%H:%M:%SZ}" + (f", holds until {until[11:]}" if until else "")
     nodes = f"{selling} of {len(rooms)} node{'' if len(rooms) == 1 else 's'} sell{'s' if len(rooms) == 1 else ''}"
-    return (
-        f"{paint(preview.host, bold=True)}: Proxmox VE {counted.snapshot.version}, {nodes}; {told or 'no tiers'}{times}"
-    )
+    unpriced = [tier.name for tier, price in zip(counted.tiers, counted.reckonings, strict=True) if price.lacking]
+    no_price = f"; no price for {listed(unpriced)}: --explain says why" if unpriced else ""
+    return f"{paint(preview.host, bold=True)}: Proxmox VE {counted.snapshot.version}, {nodes}; {told or 'no tiers'}{times}{no_price}"

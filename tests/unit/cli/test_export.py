@@ -97,6 +97,18 @@ async def test_catalogue_is_the_default(simulated: Simulator) -> None:
     assert json.loads(out)["provider"] == {"name": "Example"}
 
 
+async def test_preview_says_which_tiers_have_no_price(simulated: Simulator) -> None:
+    own = TIERS[0] | {"price": {"currency": "EUR", "monthly": "5.00"}}
+    tiers = [own, TIERS[0] | {"name": "pinned", "dedicatedCPU": True}]
+    text = selling(simulated, tiers=tiers)
+    result = await asyncio.to_thread(CliRunner().invoke, cli, ["preview", "-f", "-", "--explain"], input=text)
+    assert "; no price for pinned: --explain says why" in result.stdout
+    assert "none: spec.pricing.perVCPU.dedicated is missing" in result.stdout
+    assert "5.00 EUR a month, the tier's own" in result.stdout
+    whole = await asyncio.to_thread(CliRunner().invoke, cli, ["preview", "-f", "-"], input=selling(simulated))
+    assert "no price" not in whole.stdout
+
+
 async def test_hosts_and_countries_select(simulated: Simulator) -> None:
     both = selling(simulated) + "\n---\n" + selling(simulated, "ams1", location={"country": "NL"})
 
