@@ -54,7 +54,7 @@ class Demo:
         reach = ("--allow-endpoint-range", "127.0.0.0/8")
         self._run("operator", "run", *reach, "--health-port", "-1", "--log-format", "console")
         say(f"Applying {SAMPLE.relative_to(ROOT)}, with the simulator's addresses and token.")
-        print(self._plane.kubectl_run("apply", "-f", "-", input=self._sample()).stdout, flush=True)
+        print(self._plane.kubectl_run("apply", "-f", "-", input=sample(self._simulator)).stdout, flush=True)
         self._wait_for(
             "the first Offerings", lambda said: len(said) >= 5 and all("stock" in one for one in said.values())
         )
@@ -99,19 +99,6 @@ class Demo:
         print("$ kubectl get proxmoxhosts,offerings")
         print(self._plane.kubectl_run("get", "proxmoxhosts,offerings", "-n", NAMESPACE).stdout, flush=True)
 
-    def _sample(self) -> str:
-        """The sample as committed, made to reach the simulator."""
-        simulated = {one["kind"]: one for one in yaml.safe_load_all((self._simulator / "host.yaml").read_text())}
-        documents = []
-        for document in yaml.safe_load_all(SAMPLE.read_text()):
-            if document["kind"] == "Secret":
-                document["stringData"] = simulated["Secret"]["stringData"]
-            else:
-                spec = simulated["ProxmoxHost"]["spec"]
-                document["spec"] |= {"endpoints": spec["endpoints"], "tls": spec["tls"]}
-            documents.append(document | {"metadata": document["metadata"] | {"namespace": NAMESPACE}})
-        return yaml.safe_dump_all(documents)
-
     def _run(self, name: str, *arguments: str | Path) -> None:
         env = {**os.environ, "KUBECONFIG": str(self._plane.kubeconfig)}
         self._children.start(name, [COMMAND, *arguments], cwd=self._directory, env=env)
@@ -154,6 +141,20 @@ class Demo:
         for name in self._children.ended():
             if not name.startswith("ctl-"):
                 raise DemoFailed(f"the {name} ended by itself; its last words:\n{self._children.last_words(name)}")
+
+
+def sample(simulator: Path) -> str:
+    """The sample as committed, made to reach the simulator whose files are there."""
+    simulated = {one["kind"]: one for one in yaml.safe_load_all((simulator / "host.yaml").read_text())}
+    documents = []
+    for document in yaml.safe_load_all(SAMPLE.read_text()):
+        if document["kind"] == "Secret":
+            document["stringData"] = simulated["Secret"]["stringData"]
+        else:
+            spec = simulated["ProxmoxHost"]["spec"]
+            document["spec"] |= {"endpoints": spec["endpoints"], "tls": spec["tls"]}
+        documents.append(document | {"metadata": document["metadata"] | {"namespace": NAMESPACE}})
+    return yaml.safe_dump_all(documents)
 
 
 def say(*lines: str) -> None:

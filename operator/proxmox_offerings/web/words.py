@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final
 
-from proxmox_offerings.catalogue.messages import RUNS_OUT
+from proxmox_offerings.catalogue.messages import RUNS_OUT, USED_UP
 from proxmox_offerings.resources import LimitingResource, Quantity, Stock, StorageClass
 from proxmox_offerings.web.html import Html, tag
 
@@ -27,10 +27,7 @@ LIMITS: Final = {
     LimitingResource.MAX_UNITS: "as many as are for sale",
 }
 LACKING: Final = {
-    LimitingResource.CPU: "no CPU is left for one",
-    LimitingResource.MEMORY: "no memory is left for one",
-    LimitingResource.DISK: "no disk is left for one",
-    LimitingResource.GPU: "no GPU is free",
+    **USED_UP,
     LimitingResource.FAILOVER: "what is left is kept for failover",
     LimitingResource.NODES: "no node can carry it now",
 }

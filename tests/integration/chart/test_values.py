@@ -86,6 +86,22 @@ OTHER: dict[str, Any] = {
     "metrics.dashboard.namespace": "default",
     "metrics.dashboard.labels": LABELS,
     "metrics.dashboard.annotations": LABELS,
+    "networkPolicy.catalogueFrom": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}],
+    "catalogue.enabled": True,
+    "catalogue.port": 9090,
+    "catalogue.title": 'ACME "Cloud"',
+    "catalogue.website": "https://cloud.example",
+    "catalogue.supportEmail": "help@cloud.example",
+    "catalogue.namespaces": ["shop"],
+    "catalogue.details": True,
+    "catalogue.service.type": "LoadBalancer",
+    "catalogue.service.port": 8080,
+    "catalogue.service.annotations": LABELS,
+    "catalogue.ingress.enabled": True,
+    "catalogue.ingress.className": "nginx",
+    "catalogue.ingress.hosts": ["shop.example.net", "*.shop.example.net"],
+    "catalogue.ingress.tls": [{"secretName": "shop-tls", "hosts": ["shop.example.net"]}],
+    "catalogue.ingress.annotations": LABELS,
     "proxmoxHosts": {"fra1": HOST, "ams1": {**HOST, "namespace": "default", "labels": LABELS, "annotations": LABELS}},
     "extraObjects": [CONFIG_MAP, "{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-too'}}"],
 }
@@ -94,6 +110,9 @@ OTHER: dict[str, Any] = {
 BESIDE: dict[str, dict[str, Any]] = {
     "leaderElection.enabled": {"replicaCount": 1},
     "networkPolicy": {"networkPolicy.enabled": True},
+    "networkPolicy.catalogueFrom": {"catalogue.enabled": True},
+    "catalogue": {"catalogue.enabled": True},
+    "catalogue.ingress": {"catalogue.ingress.enabled": True},
     "metrics.monitor": {"metrics.monitor.enabled": True},
     "metrics.prometheusRule": {"metrics.prometheusRule.enabled": True},
     "metrics.dashboard": {"metrics.dashboard.enabled": True},
@@ -162,6 +181,7 @@ def test_defaults_are_the_operators_own() -> None:
     defaults = {value.name: value.default for value in documented()}
     assert defaults["concurrency"] == Settings().concurrency
     assert defaults["log.level"] == Settings().log_level
+    assert defaults["catalogue.title"] == Settings().catalogue_title
     assert defaults["leaderElection.leaseDurationSeconds"] == Settings().leader_elect_lease_duration
     assert defaults["leaderElection.renewDeadlineSeconds"] == Settings().leader_elect_renew_deadline
     assert defaults["leaderElection.retryPeriodSeconds"] == Settings().leader_elect_retry_period
@@ -185,6 +205,8 @@ def test_defaults_are_the_operators_own() -> None:
         ({"denyEndpointRanges": ["everything"]}, "denyEndpointRanges"),
         ({"podLabels": {"stable": True}}, "stable"),
         ({"metrics.monitor.kind": "Probe"}, "kind"),
+        ({"catalogue.website": "javascript:alert(1)"}, "website"),
+        ({"catalogue.ingress.hosts": ["https://shop.example.net"]}, "hosts"),
         ({"proxmoxHosts": {"fra1": {"spec": {"endpoints": []}}}}, "credentialsSecretRef"),
         ({"leaderElection.enabled": False}, "two operators would undo each other's work"),
         ({"leaderElection.renewDeadlineSeconds": 20}, "leaseDurationSeconds must be more than renewDeadlineSeconds"),
