@@ -162,7 +162,8 @@ def _definitions(text: str) -> dict[str, object]:
 
 
 def _bill(candidate: Candidate, python: Path, first: Path) -> str:
-    bills = {sbom.of(python, version=candidate.version, seconds=candidate.commit.seconds) for _ in range(2)}
+    project, seconds = ROOT / "pyproject.toml", candidate.commit.seconds
+    bills = {sbom.of(python, project=project, version=candidate.version, seconds=seconds) for _ in range(2)}
     if len(bills) != 1:
         raise NotReadyError("the bill of materials is another one each time")
     (bill,) = bills

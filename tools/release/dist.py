@@ -21,7 +21,7 @@ from tools.gobuild import BuildError
 from tools.helm import build as helm_build
 from tools.kube import build as kube_build
 from tools.release import sbom
-from tools.version import ROOT, version
+from tools.version import ROOT, VersionError, version
 
 NAME = "proxmox-offerings"
 SUMS = "SHA256SUMS"
@@ -162,29 +162,40 @@ def _done(command: Sequence[str | Path], commit: Commit | None = None, *, cwd: P
 
 
 def complete(directory: Path, commit: Commit) -> None:
-    """Build all of it into the empty `directory`. Raises DistError and BuildError."""
-    build(directory, commit)
-    with tempfile.TemporaryDirectory(prefix=f"{NAME}-dist-") as environment:
-        python = install(directory, Path(environment))
-        (directory / sbom.name(version())).write_text(sbom.of(python, version=version(), seconds=commit.seconds))
+    """Build all of it into the empty `directory`. Raises DistError, SBOMError and BuildError."""
+    with tempfile.TemporaryDirectory(prefix=f"{NAME}-dist-") as temporary:
+        tree = Path(temporary) / NAME
+        build(directory, commit, sources=tree)
+        python = install(directory, Path(temporary) / "environment")
+        released = version(tree)
+        bill = sbom.of(python, project=tree / "pyproject.toml", version=released, seconds=commit.seconds)
+        (directory / sbom.name(released)).write_text(bill, encoding="utf-8")
     (directory / SUMS).write_text(checksums(directory), encoding="utf-8")
+
+
+def may_be_replaced(directory: Path) -> bool:
+    """Whether nothing would be lost with it: it is not there, is empty, or holds an earlier build."""
+    return not directory.exists() or not any(directory.iterdir()) or (directory / SUMS).is_file()
 
 
 def main() -> None:
     """Build it."""
     arguments = argparse.ArgumentParser(prog="python -m tools.release.dist", description=__doc__)
-    arguments.add_argument(
-        "directory", nargs="?", type=Path, default=ROOT / "dist", help="emptied before (default: dist)"
-    )
+    arguments.add_argument("directory", nargs="?", type=Path, default=ROOT / "dist", help="default: dist")
     directory = arguments.parse_args().directory.resolve()
+    if not may_be_replaced(directory):
+        sys.exit(f"error: {directory} holds something that is no earlier build: name another directory, or empty it")
     try:
         commit = Commit.last()
         if changed := uncommitted():
             print(f"{len(changed)} files differ from the last commit; what is built is the commit.", file=sys.stderr)
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        complete(directory, commit)
-    except (DistError, BuildError, sbom.SBOMError) as problem:
+        with tempfile.TemporaryDirectory(prefix=f"{NAME}-dist-") as temporary:
+            built = Path(temporary) / directory.name
+            built.mkdir()
+            complete(built, commit)
+            shutil.rmtree(directory, ignore_errors=True)
+            shutil.copytree(built, directory)
+    except (DistError, BuildError, VersionError, sbom.SBOMError) as problem:
         sys.exit(f"error: {problem}")
     print((directory / SUMS).read_text(encoding="utf-8"), end="")
     print(f"Built {directory.name}/ from {commit.name[:12]}.")

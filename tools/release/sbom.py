@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "proxmox-offerings"
 
 
@@ -21,8 +20,11 @@ def name(version: str) -> str:
     return f"{NAME}-{version}.cdx.json"
 
 
-def of(python: Path, *, version: str, seconds: int) -> str:
-    """That of the environment of `python`, for `version`, made at `seconds` since 1970: validated, and the same each time. Raises SBOMError."""
+def of(python: Path, *, project: Path, version: str, seconds: int) -> str:
+    """That of the environment of `python`, for `version` of `project` (a pyproject.toml), made at `seconds` since 1970.
+
+    Validated, and the same each time. Raises SBOMError.
+    """
     command: list[str | Path] = [
         Path(sys.executable).parent / "cyclonedx-py",
         "environment",
@@ -30,7 +32,7 @@ def of(python: Path, *, version: str, seconds: int) -> str:
         "--validate",
     ]
     done = subprocess.run(
-        [*command, "--pyproject", ROOT / "pyproject.toml", "--output-format", "JSON", python],
+        [*command, "--pyproject", project, "--output-format", "JSON", python],
         check=False,
         env=os.environ | {"SOURCE_DATE_EPOCH": str(seconds)},
         stdin=subprocess.DEVNULL,

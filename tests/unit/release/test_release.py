@@ -8,7 +8,7 @@ from tools.crd_compat import CRDS
 from tools.release import sbom
 from tools.release.check import NotReadyError, _same
 from tools.release.cut import freeze
-from tools.release.dist import checksums
+from tools.release.dist import checksums, may_be_replaced
 
 from support.released import Release
 from unit.resources.schemas import nodes, paths
@@ -32,6 +32,16 @@ def test_files_that_depend_on_where_they_are_built_are_found(
     with pytest.raises(NotReadyError, match=f"these differ: {differ}$"):
         _same(tmp_path / "first", tmp_path / "second")
     assert _same(tmp_path / "first", tmp_path / "first").startswith("reproducible")
+
+
+def test_a_directory_that_holds_something_else_is_not_replaced(tmp_path: Path) -> None:
+    """A home directory, named by mistake."""
+    assert may_be_replaced(tmp_path / "missing")
+    assert may_be_replaced(tmp_path)
+    (tmp_path / "letter").write_text("")
+    assert not may_be_replaced(tmp_path)
+    (tmp_path / "SHA256SUMS").write_text("")
+    assert may_be_replaced(tmp_path)
 
 
 def test_checksums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
