@@ -2,7 +2,7 @@
 
 What anybody asks for from anywhere must not slow down what the process is for. So an answer is kept until what it says changes or ends; new ones are
 made in a thread, never two at a time; and after each the thread rests for thrice as long as it took: a quarter of one processor is all that visitors
-can use.
+can use, up to where a single answer takes a second.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ from proxmox_offerings.web.frame import RELOAD_SECONDS, Moment
 from proxmox_offerings.web.offers import Catalogue, Reader
 
 REST: Final = 3.0
-"""How long the thread rests, as a multiple of how long it worked."""
+"""How long the thread rests, as a multiple of the processor time that it worked."""
+LONGEST_REST: Final = 3.0
+"""Seconds. Who has so much to show that a page takes a second has a processor for it."""
 SETTLE_SECONDS: Final = 1.0
 """Changes are taken note of this often at most."""
 MOST_WAITING: Final = 32
@@ -102,7 +104,8 @@ class Kitchen:
         async with self._in_turn():
             if (kept := self._fresh(recipe.key)) is not None:
                 return kept
-            answer = await asyncio.to_thread(self._make, recipe, *self._taken())
+            answer, worked = await asyncio.to_thread(_timed, self._make, recipe, *self._taken())
+            self._rest_until = time.monotonic() + min(REST * worked, LONGEST_REST)
             self._keep(recipe.key, answer)
             return answer
 
@@ -172,12 +175,16 @@ class Kitchen:
             async with self._turn:
                 if (rest := self._rest_until - time.monotonic()) > 0:
                     await asyncio.sleep(rest)
-                began = time.monotonic()
                 yield
-                ended = time.monotonic()
-                self._rest_until = ended + REST * (ended - began)
         finally:
             self._waiting -= 1
+
+
+def _timed(make: Callable[..., Answer], *arguments: object) -> tuple[Answer, float]:
+    """With the seconds of processor time that it took: on a busy machine it may last much longer."""
+    began = time.thread_time()
+    answer = make(*arguments)
+    return answer, time.thread_time() - began
 
 
 def _remade_at(now: datetime, end: datetime | None) -> datetime | None:

@@ -148,8 +148,8 @@ def _key(item: Item) -> tuple[str, str, int]:
 
 def _offer(item: Item) -> Offer | None:
     metadata = {"name": item.name, "namespace": item.namespace, "generation": item.generation}
-    written = {"apiVersion": API_VERSION, "kind": Offering.KIND, "metadata": metadata, "spec": item.spec}
-    for said in ({"status": item.status}, {}):
+    written = {"apiVersion": API_VERSION, "kind": Offering.KIND, "metadata": metadata, "spec": dict(item.spec)}
+    for said in ({"status": dict(item.status or {})} if item.status else {}, {}):
         try:
             return Offer(resource=Offering.parse({**written, **said}))
         except InvalidResource:
