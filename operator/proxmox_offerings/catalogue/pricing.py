@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from proxmox_offerings.resources import GPUPrice, Price, Pricing, Rounding, StorageClass, Tier, TierGPU, glob_matches
 from proxmox_offerings.resources.globs import glob_covers
@@ -17,6 +18,9 @@ GIB = 2**30
 FEWEST_DECIMALS = 2
 MOST_DECIMALS = 4
 TOO_MUCH = 10**12
+
+exact = lru_cache(maxsize=1024)(Fraction)
+"""What a price that is written is; the same few are read for every tier of every plan."""
 
 CardNames = Mapping[str, frozenset[str]]
 """ "vendor:device" -> what such cards are called."""
@@ -93,7 +97,7 @@ def reckon(tier: Tier, pricing: Pricing | None, *, names: CardNames | None = Non
 
 def rounded_up(amount: Fraction, rounding: Rounding) -> Fraction:
     """The smallest `ending` above a multiple of `step` that is not below `amount`."""
-    step, ending = Fraction(rounding.step), Fraction(rounding.ending)
+    step, ending = exact(rounding.step), exact(rounding.ending)
     return math.ceil((amount - ending) / step) * step + ending
 
 
@@ -116,12 +120,12 @@ def _parts(tier: Tier, pricing: Pricing, names: CardNames) -> Iterator[Part | st
     if tier.gpu is not None:
         of_gpu = _gpu_price(tier.gpu, pricing.per_gpu, names)
         yield of_gpu if isinstance(of_gpu, str) else Part(what="GPU", amount=Fraction(tier.gpu.count), each=of_gpu)
-    if Fraction(pricing.base):
-        yield Part(what="base", amount=None, each=Fraction(pricing.base))
+    if exact(pricing.base):
+        yield Part(what="base", amount=None, each=exact(pricing.base))
 
 
 def _part(what: str, amount: Fraction, price: str | None, missing: str) -> Part | str:
-    return missing if price is None else Part(what=what, amount=amount, each=Fraction(price))
+    return missing if price is None else Part(what=what, amount=amount, each=exact(price))
 
 
 def _disk(tier: Tier, pricing: Pricing) -> Part | str:
@@ -154,10 +158,10 @@ def _price_of_cards(
         if (rule.profile is None) != (profile is None):
             continue
         if _takes_all(rule, pattern, names) and _covers(rule.profile, profile):
-            each = Fraction(rule.price)
+            each = exact(rule.price)
             return each if of_some <= {each} else f"spec.pricing.perGPU has different prices for cards of {pattern}"
         if _takes_some(rule, pattern, names) and (_covers(rule.profile, profile) or _covers(profile, rule.profile)):
-            of_some.add(Fraction(rule.price))
+            of_some.add(exact(rule.price))
     cards = f"cards of {pattern}" + (f" ({', '.join(sorted(names))})" if names else "")
     kind = cards if profile is None else f"{profile} on {cards}"
     return f"spec.pricing.perGPU has no entry for all {kind}"
