@@ -19,6 +19,14 @@ help: ## Show what can be made
 demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watch Offerings follow (KEEP=1 stays up)
 	@KEEP="$(KEEP)" $(BIN)/python -m tools.demo
 
+.PHONY: playground
+playground: controlplane ## A Kubernetes API server to try things on, until Ctrl-C; .playground/env says how to reach it
+	@$(BIN)/python -m tools.playground
+
+.PHONY: tutorial
+tutorial: controlplane ## Type what the tutorial says, and see whether it is what happens
+	@$(BIN)/python -m tools.tutorial docs/tutorial/first-offerings.md
+
 .PHONY: test
 test: controlplane helm promtool browser-if-possible ## Run all tests (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
@@ -44,6 +52,8 @@ lint: venv helm ## Check style, types, import rules, generated files and lock fi
 	$(BIN)/python -m tools.version --check
 	$(BIN)/python -m tools.chart.generate --check
 	$(BIN)/python -m tools.chart.manifests --check
+	$(BIN)/python -m tools.site.reference --check
+	$(BIN)/python -m tools.site.build --quiet
 	$(BIN)/python -m tools.locks
 	$(BIN)/python -m tools.strays
 
@@ -51,6 +61,18 @@ lint: venv helm ## Check style, types, import rules, generated files and lock fi
 fmt: venv ## Format, and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: docs
+docs: venv ## Build the documentation's site; a broken link, anchor or example is an error
+	@$(BIN)/python -m tools.site.build
+
+.PHONY: docs-serve
+docs-serve: venv ## Show the documentation at http://127.0.0.1:8000, and follow changes
+	@$(BIN)/python -m tools.site.build --serve
+
+.PHONY: docs-reference
+docs-reference: venv ## Generate reference pages from models, commands and examples
+	$(BIN)/python -m tools.site.reference
 
 .PHONY: bench
 bench: controlplane ## Measure speed and size against floors measured in the same run

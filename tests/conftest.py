@@ -17,7 +17,11 @@ MARKED_BY_FIXTURE = {
     "promtool": "promtool",
     "recordings": "recordings",
 }
-BUILT_FIRST = {"controlplane": build.tools, "helm": helm_build.tools, "promtool": promtool_build.tools}
+BUILT_FIRST = {
+    "controlplane": build.tools,
+    "helm": helm_build.tools,
+    "promtool": promtool_build.tools,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

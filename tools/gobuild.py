@@ -85,6 +85,7 @@ class Programs:
             (self.module / "go.sum").read_bytes(),
             repr([self._arguments(name) for name in self.packages]).encode(),
             f"{platform.system()}/{platform.machine()}".encode(),
+            *(path.read_bytes() for path in sorted(self.module.glob("*.go"))),
         ):
             digest.update(hashlib.sha256(part).digest())
         return f"{required(self.module, self.leading)}-{digest.hexdigest()[:16]}"

@@ -1,0 +1,1 @@
+"""The documentation's site: put together from docs/ and what lies elsewhere, built by Zensical."""
