@@ -15,7 +15,7 @@ from support.controlplane import ROOT
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])
 PROGRAMS = {"proxmox-offerings": cli, "kubectl proxmox-offerings": plugin}
 LINE = re.compile(
-    r"(?:^|[`;|(] ?|\$ |&& )(?:\.venv/bin/)?((?:kubectl )?proxmox-offerings [a-z](?:'[^'\n]*'|[^`\n|;)&>'])*)",
+    r"(?:^|[`|(] ?|\$ |&& )(?:\.venv/bin/)?((?:kubectl )?proxmox-offerings [a-z](?:'[^'\n]*'|[^`\n|;)&>'])*)",
     re.MULTILINE,
 )
 
