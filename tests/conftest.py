@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.controlplane import ROOT, Cluster, build, own_namespace, shared_control_plane
+from support.goexample import tools as go_example
 from support.helm import build as helm_build
 from support.promql import build as promtool_build
 
@@ -15,12 +16,14 @@ MARKED_BY_FIXTURE = {
     "control_plane": "controlplane",
     "helm": "helm",
     "promtool": "promtool",
+    "go_consumer": "goexample",
     "recordings": "recordings",
 }
 BUILT_FIRST = {
     "controlplane": build.tools,
     "helm": helm_build.tools,
     "promtool": promtool_build.tools,
+    "goexample": go_example,
 }
 
 

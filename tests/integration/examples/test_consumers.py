@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.controlplane import ROOT, Cluster
+from support.goexample import tools as go_example
 
 EXAMPLES = ROOT / "examples"
 GROUP = "proxmox-offerings.io"
@@ -35,10 +36,11 @@ def at(**ahead: float) -> str:
 
 
 @pytest.fixture
-def commands() -> dict[str, list[str]]:
+def commands(control_plane: Cluster, go_consumer: Path) -> dict[str, list[str]]:
     return {
         "shell": [str(EXAMPLES / "consumer.sh")],
         "Python": [sys.executable, str(EXAMPLES / "consumer.py")],
+        "Go": [str(go_consumer)],
     }
 
 
@@ -57,7 +59,7 @@ def offer(control_plane: Cluster, namespace: str) -> Sell:
     return put
 
 
-@pytest.mark.parametrize("language", ["shell", "Python"])
+@pytest.mark.parametrize("language", ["shell", "Python", "Go"])
 def test_it_sells_what_may_be_sold_and_nothing_else(
     control_plane: Cluster, namespace: str, offer: Sell, commands: dict[str, list[str]], language: str
 ) -> None:
@@ -90,7 +92,7 @@ def test_it_sells_what_may_be_sold_and_nothing_else(
     assert sorted(done.stdout.splitlines()) == ["little 1", "much 17"]
 
 
-@pytest.mark.parametrize("language", ["shell", "Python"])
+@pytest.mark.parametrize("language", ["shell", "Python", "Go"])
 def test_without_an_answer_it_fails_rather_than_sells_nothing_quietly(
     commands: dict[str, list[str]], control_plane: Cluster, tmp_path: Path, language: str
 ) -> None:
@@ -121,3 +123,8 @@ def test_without_an_answer_it_fails_rather_than_sells_nothing_quietly(
     assert done.stdout == ""
     assert done.returncode != 0
     assert done.stderr
+
+
+@pytest.fixture(scope="session")
+def go_consumer() -> Path:
+    return go_example() / "consumer"
