@@ -27,11 +27,12 @@
     set(response, asked) {
       const told = Date.parse(response.headers.get("Date"));
       if (Number.isNaN(told)) return;
-      // A date is cut to whole seconds and is as old as a cache says; it was told somewhere between question and answer.
-      const server = told + 1000 * Number(response.headers.get("Age") || 0);
-      const earliest = asked + this.ahead;
+      // A date is cut to whole seconds, is as old as a cache says, and was told between question and answer. Of the moments that this leaves the latest
+      // is taken: what ends does so up to a second early, and never late.
+      const toldBy = told + 1000 * (1 + Number(response.headers.get("Age") || 0));
       const latest = Date.now() + this.ahead;
-      if (server > latest || server + 1000 < earliest) this.ahead += server + 500 - latest;
+      if (latest < toldBy) this.ahead += toldBy - latest;
+      else if (asked + this.ahead > toldBy) this.ahead += toldBy - (asked + this.ahead);
       this.read = Date.now() + this.ahead;
       this.at = performance.now();
     },
@@ -76,8 +77,8 @@
     }
     if (mine !== asking) return;
     asking = null;
-    tick();
     later();
+    tick();
   }
 
   function later() {
@@ -213,9 +214,13 @@
     }
     for (const time of document.querySelectorAll("time")) age(time, now);
     tell();
-    if (ended) {
-      announce();
-      if (!document.hidden && !asking && failures === 0) ask();
+    if (!ended) return;
+    announce();
+    tagKnown = null;
+    if (!document.hidden && !asking && failures === 0) {
+      // Not at once: by the server's clock it may hold for a moment longer.
+      clearTimeout(timer);
+      timer = setTimeout(ask, 1000);
     }
   }
 
@@ -251,10 +256,9 @@
   }
 
   function tell() {
-    const lost = failures > 1 || (failures > 0 && heardAt === null);
-    const was = document.documentElement.classList.toggle("lost", lost);
+    const lost = document.documentElement.classList.toggle("lost", failures > 0);
     const since = heardAt === null ? "" : ` for ${span(Date.now() - heardAt)}`;
-    const text = was ? `The server has not answered${since}.` : "Up to date; changes appear by themselves.";
+    const text = lost ? `The server has not answered${since}.` : "Up to date; changes appear by themselves.";
     if (liveness.textContent !== text) liveness.textContent = text;
   }
 
