@@ -7,6 +7,8 @@ when another process leads, nothing is told again. What is no change of state (o
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from proxmox_offerings.catalogue.messages import REASONS
+from proxmox_offerings.catalogue.text import listed
 from proxmox_offerings.controller import statements
 from proxmox_offerings.controller.reasons import EventReason, HostReason, OfferingReason
 from proxmox_offerings.kube.objects import LiveObject
@@ -56,6 +58,7 @@ def _of_host(before: ProxmoxHostStatus, after: ProxmoxHostStatus) -> Iterator[An
         return
     if was is None or was.reason != now.reason:
         yield from _of_ready(was, now)
+    yield from _of_nodes(before, after)
     gaps = after.missing_privileges
     if gaps and not before.missing_privileges and now.reason != HostReason.PRIVILEGES_MISSING:
         more = f" (and {len(gaps) - 1} more: see status.missingPrivileges)" if len(gaps) > 1 else ""
@@ -64,6 +67,20 @@ def _of_host(before: ProxmoxHostStatus, after: ProxmoxHostStatus) -> Iterator[An
     trust = _condition(after, "TLSVerified")
     if _is_insecure(trust) and not _is_insecure(_condition(before, "TLSVerified")) and trust is not None:
         yield Announcement(reason=HostReason.INSECURE_SKIP_VERIFY, message=trust.message, warning=True)
+
+
+def _of_nodes(before: ProxmoxHostStatus, after: ProxmoxHostStatus) -> Iterator[Announcement]:
+    """Of nodes that were there before: those on which selling ended or began. One Event for all that have the same reason."""
+    was = {node.name: node.excluded for node in before.nodes}
+    turned = [(node.name, node.excluded) for node in after.nodes if was.get(node.name, node.excluded) != node.excluded]
+    for word in sorted({word for _, word in turned if word is not None}):
+        names = [name for name, excluded in turned if excluded == word]
+        why = REASONS.get(word, "is not selected")
+        message = f"{listed(names)} {why if len(names) == 1 else f'are left out ({word})'}: nothing is sold there"
+        yield Announcement(reason=EventReason.NODE_LEFT_OUT, message=message, warning=word in REASONS)
+    if back := [name for name, excluded in turned if excluded is None]:
+        message = f"{listed(back)} can be sold again"
+        yield Announcement(reason=EventReason.NODE_BACK, message=message, warning=False)
 
 
 def _of_ready(was: Condition | None, now: Condition) -> Iterator[Announcement]:

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from proxmox_offerings.catalogue.observed import missing_of
+from proxmox_offerings.catalogue.observed import counts_of, missing_of
 from proxmox_offerings.controller import conditions, statements
 from proxmox_offerings.controller.problems import Problem
 from proxmox_offerings.controller.reasons import HostReason
 from proxmox_offerings.kube.objects import LiveObject
 from proxmox_offerings.kube.packed import Packed
-from proxmox_offerings.resources import InvalidResource, OfferingCounts, ProxmoxHostStatus
+from proxmox_offerings.resources import InvalidResource, OfferingStatus, ProxmoxHostStatus, TierStatus
 
 
 def read_host_status(host: LiveObject) -> ProxmoxHostStatus:
@@ -33,11 +33,11 @@ _read_packed = functools.lru_cache(maxsize=64)(_read)
 
 
 def failed(
-    host: LiveObject, *, problem: Problem, insecure: bool, counts: OfferingCounts, now: datetime
+    host: LiveObject, *, problem: Problem, insecure: bool, said: Mapping[str, OfferingStatus], now: datetime
 ) -> ProxmoxHostStatus:
     """The status while nothing new is known: what was observed stays, with its times."""
     before = read_host_status(host)
-    status = _with_problem(before, problem).model_copy(update={"offerings": counts})
+    status = _with_problem(before, problem).model_copy(update=_sums(host, said))
     return _with_conditions(host, before, status, problem=problem, insecure=insecure, now=now)
 
 
@@ -50,7 +50,7 @@ def refreshed(
     rhythm: statements.Rhythm,
     problem: Problem | None,
     insecure: bool,
-    counts: OfferingCounts,
+    said: Mapping[str, OfferingStatus],
     now: datetime,
     marked_at: datetime | None = None,
 ) -> ProxmoxHostStatus:
@@ -62,7 +62,7 @@ def refreshed(
     seen = _with_conditions(
         host,
         before,
-        _with_problem(observed, problem).model_copy(update={"offerings": counts}),
+        _with_problem(observed, problem).model_copy(update=_sums(host, said)),
         problem=problem,
         insecure=insecure,
         now=now,
@@ -81,6 +81,16 @@ def refreshed(
         return before
     update = {"last_refresh_time": at.replace(microsecond=0), "next_refresh_time": next_at.replace(microsecond=0)}
     return seen.model_copy(update=update)
+
+
+def _sums(host: LiveObject, said: Mapping[str, OfferingStatus]) -> dict[str, object]:
+    """What its Offerings say, by tier, always in the same order; and how many say so."""
+    prefix = f"{host.ref.name}-"
+    tiers = tuple(
+        TierStatus(name=name.removeprefix(prefix), stock=status.stock, message=status.message)
+        for name, status in sorted(said.items())
+    )
+    return {"offerings": counts_of(status.stock for status in said.values()), "tiers": tiers}
 
 
 def is_mark(host: LiveObject, status: ProxmoxHostStatus) -> bool:

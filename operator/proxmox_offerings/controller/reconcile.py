@@ -13,7 +13,6 @@ from typing import Final, Protocol
 
 import structlog
 
-from proxmox_offerings.catalogue.observed import counts_of
 from proxmox_offerings.catalogue.plan import Plan, PlannedOffering
 from proxmox_offerings.controller import host_status, statements, wanted
 from proxmox_offerings.controller.backoff import Backoff
@@ -235,7 +234,6 @@ class Reconciler:
             )
         outcome = await self._publisher.offerings(resource, offerings)
         problem = session.problem or _of_writing(outcome)
-        counts = counts_of(status.stock for status in outcome.said.values())
         if sight is not None:
             status = host_status.refreshed(
                 resource,
@@ -245,14 +243,14 @@ class Reconciler:
                 rhythm=rhythm,
                 problem=problem,
                 insecure=insecure,
-                counts=counts,
+                said=outcome.said,
                 now=now,
                 marked_at=session.marked_at,
             )
             if host_status.is_mark(resource, status):
                 session.marked_at = status.last_refresh_time
         elif problem is not None:
-            status = host_status.failed(resource, problem=problem, insecure=insecure, counts=counts, now=now)
+            status = host_status.failed(resource, problem=problem, insecure=insecure, said=outcome.said, now=now)
         else:
             # The clock was set while we looked: there is neither a sight to tell of nor a problem. Look again before long.
             return False
@@ -267,8 +265,7 @@ class Reconciler:
         changed = host_status.terms_changed(resource)
         offerings = wanted.unseen((), keep_others=True, live=there, terms_changed=changed, now=now)
         outcome = await self._publisher.offerings(resource, offerings)
-        counts = counts_of(status.stock for status in outcome.said.values())
-        status = host_status.failed(resource, problem=problem, insecure=False, counts=counts, now=now)
+        status = host_status.failed(resource, problem=problem, insecure=False, said=outcome.said, now=now)
         await self._publish_host(resource, status, outcome)
         self._tell(resource.ref, memory, problem)
         return outcome.complete

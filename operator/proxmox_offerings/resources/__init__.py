@@ -48,6 +48,7 @@ from proxmox_offerings.resources.proxmoxhost_status import (
     ProxmoxFacts,
     ProxmoxHostStatus,
     StorageStatus,
+    TierStatus,
     UnpricedTier,
 )
 from proxmox_offerings.resources.quantity import Quantity
@@ -128,6 +129,7 @@ __all__ = [
     "StorageStatus",
     "Tier",
     "TierGPU",
+    "TierStatus",
     "UnlimitedContainers",
     "UnpricedTier",
     "Virtualization",

@@ -64,7 +64,7 @@ def _proxmoxhost() -> dict[str, Any]:
 def _offering() -> dict[str, Any]:
     return _definition(
         Offering,
-        short_names=["offer"],  # never "off": YAML reads that as false
+        short_names=["offer", "offers"],  # never "off": YAML reads that as false
         columns=[
             _column("Tier", ".spec.tier", "Name of the tier."),
             _column("vCPU", ".spec.cpu", "vCPUs of each unit.", type_="integer"),

@@ -14,7 +14,7 @@ from proxmox_offerings.resources.lists import Keyed
 from proxmox_offerings.resources.model import Model
 from proxmox_offerings.resources.quantity import Quantity
 from proxmox_offerings.resources.scalars import Bool, Int, Sentence, Time, Word
-from proxmox_offerings.resources.words import StorageClass
+from proxmox_offerings.resources.words import Stock, StorageClass
 
 Count = Annotated[Int, Field(ge=0)]
 Words = tuple[Word, ...]
@@ -149,6 +149,17 @@ class UnpricedTier(Model):
     """What is missing."""
 
 
+class TierStatus(Model):
+    """What the Offering of one tier says, for people who look at the host. Sell by Offerings alone: they say until when they hold."""
+
+    name: Word
+    """Name of the tier."""
+    stock: Stock
+    """Its stock."""
+    message: Sentence | None = None
+    """How many units fit and why not more, or why that is not known."""
+
+
 class OfferingCounts(Model):
     """How many Offerings there are, by stock."""
 
@@ -196,6 +207,8 @@ class ProxmoxHostStatus(Model):
     """What the token should be allowed to see, and is not."""
     offerings: OfferingCounts | None = None
     """How many Offerings there are, by stock."""
+    tiers: Annotated[tuple[TierStatus, ...], Keyed("name")] = ()
+    """What the Offering of each tier says, and why."""
     unpriced: Annotated[tuple[UnpricedTier, ...], Keyed("tier")] = ()
     """Tiers that `spec.pricing` has no price for. They are offered without one."""
 

@@ -23,6 +23,9 @@ from proxmox_offerings.simulator.statefiles import (
     write_private,
 )
 
+PRESETS = ("demo", "standalone", "ceph3", "gpu", "vgpu", "mixed32")
+"""presets.PRESETS: importing those takes longer than `--help` may."""
+
 if TYPE_CHECKING:
     from proxmox_offerings.simulator.config import SimulatorConfig
 
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
 @click.option(
     "--preset",
     "preset_name",
-    help="A cluster that is built in: demo (the default), standalone, ceph3, gpu, vgpu or mixed32.",
+    type=click.Choice(PRESETS),
+    metavar="NAME",
+    help="A cluster that is built in, see above; demo unless --config names another.",
 )
 @click.option("--listen", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -65,7 +70,22 @@ def simulate(
 ) -> None:
     """Run a simulated Proxmox VE cluster over HTTPS until it is interrupted.
 
-    Each node listens on a port of its own. A ProxmoxHost for it, with its Secret, is written to host.yaml in --dir; `simulate ctl` acts on it.
+    Each node listens on a port of its own. A ProxmoxHost for it, with its Secret, is written to host.yaml in --dir.
+
+    \b
+    Presets:
+      demo        three nodes, one with two A100 cards; local disks and NFS; some 25 guests
+      standalone  one server without a cluster
+      ceph3       three nodes on a common Ceph pool
+      gpu         four nodes, three of them with graphics cards of two models
+      vgpu        two nodes that sell parts of graphics cards
+      mixed32     32 nodes with 5,000 guests of all sizes
+
+    \b
+    In another terminal:
+      proxmox-offerings check -f .simulator/host.yaml
+      proxmox-offerings preview -f .simulator/host.yaml --watch
+      proxmox-offerings simulate ctl kill-node pve2        and see what that does to the stock
     """
     if context.invoked_subcommand is not None:
         return
@@ -118,6 +138,7 @@ async def _serve(
             for node in simulator.nodes:
                 click.echo(f"{node} listens on {simulator.endpoint(node)}")
             click.echo(f"ProxmoxHost and Secret to apply: {directory / MANIFEST}")
+            click.echo(f"To look at it: proxmox-offerings preview -f {directory / MANIFEST} --watch")
             click.echo(f"To act on it: proxmox-offerings simulate ctl --dir {directory} --help")
             await stop.wait()
         finally:

@@ -9,7 +9,7 @@ from proxmox_offerings.controller.announcements import HostChange, OfferingChang
 from proxmox_offerings.controller.problems import INTERNAL_ERROR, SUSPENDED, Problem
 from proxmox_offerings.controller.reasons import OfferingReason
 from proxmox_offerings.proxmox import errors
-from proxmox_offerings.resources import MissingPrivilege, OfferingStatus, ProxmoxHostStatus, Stock
+from proxmox_offerings.resources import MissingPrivilege, NodeStatus, OfferingStatus, ProxmoxHostStatus, Stock
 from unit.controller.fakes import live_host
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -124,3 +124,53 @@ def test_what_lacks_is_named_and_the_rest_counted() -> None:
     assert told.message == (
         "the token lacks Datastore.Audit on /storage/nfs: templates on it are not seen (and 1 more: see status.missingPrivileges)"
     )
+
+
+def nodes(**excluded: str | None) -> ProxmoxHostStatus:
+    """A host whose nodes are left out for these reasons."""
+    seen = tuple(NodeStatus(name=name, status="Online", excluded=word) for name, word in excluded.items())
+    return host().model_copy(update={"nodes": seen})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param(nodes(), nodes(a=None, b="Offline"), [], id="seen for the first time"),
+        pytest.param(nodes(a=None), nodes(a=None), [], id="well and stays so"),
+        pytest.param(nodes(a="Offline"), nodes(a="Offline"), [], id="still down"),
+        pytest.param(
+            nodes(a=None),
+            nodes(a="Offline"),
+            ["Warning NodeLeftOut a is offline: nothing is sold there"],
+            id="went down",
+        ),
+        pytest.param(
+            nodes(a="Maintenance"),
+            nodes(a="Offline"),
+            ["Warning NodeLeftOut a is offline: nothing is sold there"],
+            id="out for another reason",
+        ),
+        pytest.param(
+            nodes(a=None, b=None, c="Offline"),
+            nodes(a="Offline", b="Offline", c=None),
+            [
+                "Warning NodeLeftOut a and b are left out (Offline): nothing is sold there",
+                "Normal NodeBack c can be sold again",
+            ],
+            id="several at once",
+        ),
+        pytest.param(
+            nodes(a=None),
+            nodes(a="NotSelected"),
+            ["Normal NodeLeftOut a is not selected: nothing is sold there"],
+            id="taken out by hand",
+        ),
+        pytest.param(nodes(a=None), nodes(), [], id="gone from the cluster"),
+    ],
+)
+def test_nodes_that_stop_or_begin_to_sell_are_told(
+    before: ProxmoxHostStatus, after: ProxmoxHostStatus, told: list[str]
+) -> None:
+    """Less stock without a word would leave a seller guessing: the node that went is the story."""
+    found = announcements_of(HostChange(live=live_host(), before=before, after=after))
+    assert [f"{'Warning' if one.warning else 'Normal'} {one.reason} {one.message}" for one in found] == told

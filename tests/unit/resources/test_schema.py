@@ -84,6 +84,7 @@ def test_lists_whose_order_decides_are_atomic_and_the_rest_are_maps() -> None:
         "ProxmoxHost.status.nodes[].gpuProfiles": ["profile", "model"],
         "ProxmoxHost.status.storages": ["name", "class"],
         "ProxmoxHost.status.missingPrivileges": ["path", "privilege"],
+        "ProxmoxHost.status.tiers": ["name"],
         "ProxmoxHost.status.unpriced": ["tier"],
         "Offering.status.nodes": ["name"],
         "Offering.status.operatingSystems": ["name", "template"],

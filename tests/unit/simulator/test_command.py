@@ -16,7 +16,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from proxmox_offerings.simulator.command import simulate
+from proxmox_offerings.simulator import presets
+from proxmox_offerings.simulator.command import PRESETS, simulate
 from proxmox_offerings.simulator.control import Control, ControlError
 from proxmox_offerings.simulator.statefiles import NotRunningError, State
 
@@ -156,7 +157,7 @@ def test_what_a_killed_simulator_left_behind_is_not_taken_for_a_running_one(proc
     ("arguments", "said"),
     [
         (["--config", "none.yaml"], "none.yaml cannot be read"),
-        (["--preset", "moon"], "there is no preset 'moon'"),
+        (["--preset", "moon"], "'moon' is not one of 'demo', 'standalone'"),
         (["--preset", "demo", "--config", "x"], "give either --config or --preset"),
         (["--port", "99999"], "99999"),
     ],
@@ -210,3 +211,9 @@ def test_simulator_behind_another_name_is_found_and_trusted_under_it(tmp_path):
         child.wait(PATIENCE)
         child.stdout.close()
     assert run("ctl", "--dir", str(tmp_path / "other"), "host").exit_code == 2
+
+
+def test_presets_on_the_command_line_are_all_that_there_are() -> None:
+    """They are written down twice, because `--help` must not import them."""
+    assert set(PRESETS) == presets.PRESETS.keys()
+    assert all(f"\n    {name} " in CliRunner().invoke(simulate, ["--help"]).output for name in presets.PRESETS)
