@@ -19,6 +19,11 @@ help: ## Show what can be made
 demo: controlplane ## Simulated Proxmox cluster, real API server, operator: watch Offerings follow (KEEP=1 stays up)
 	@KEEP="$(KEEP)" $(BIN)/python -m tools.demo
 
+.PHONY: demo-check
+demo-check: controlplane ## The demo, and whether README.md shows what it prints
+	@mkdir -p build && $(BIN)/python -m tools.demo | tee build/demo.log
+	@$(BIN)/python -m tools.tutorial README.md --printed build/demo.log
+
 .PHONY: playground
 playground: controlplane ## A Kubernetes API server to try things on, until Ctrl-C; .playground/env says how to reach it
 	@$(BIN)/python -m tools.playground

@@ -27,7 +27,7 @@ STEP = re.compile(
     re.DOTALL,
 )
 VARYING = (
-    (r"\b\d+(\.\d+)?(s|ms|m\d+s|m)\b", "TIME"),
+    (r"\b\d+(\.\d+)? ?(s|ms|m\d+s|m)\b", "TIME"),
     (r"\b\d\d:\d\d:\d\dZ", "TIME"),
     (r"\d{4}-\d\d-\d\dT\S+Z", "TIME"),
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
@@ -183,11 +183,27 @@ class Reader:
                 self.end(name)
 
 
+def compare(page: str, printed: str) -> int:
+    """Whether the page's first block is what one command printed, all of it; the exit code."""
+    block = re.search(r"```console\n\$ .*?\n(.*?)```", page, re.DOTALL)
+    if block is None or differs(tuple(block[1].splitlines()), printed):
+        print("error: the page does not show what was printed: take it over", file=sys.stderr)
+        return 1
+    print("The page shows what is printed.")
+    return 0
+
+
 def main() -> int:
     """The exit code."""
     arguments = argparse.ArgumentParser(prog="python -m tools.tutorial", description=__doc__)
     arguments.add_argument("page", type=Path)
-    page = arguments.parse_args().page.read_text(encoding="utf-8")
+    arguments.add_argument(
+        "--printed", type=Path, metavar="FILE", help="type nothing: FILE is what the page's first command printed"
+    )
+    chosen = arguments.parse_args()
+    page = chosen.page.read_text(encoding="utf-8")
+    if chosen.printed:
+        return compare(page, chosen.printed.read_text(encoding="utf-8"))
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as logs:
         reader = Reader(Path(logs))

@@ -86,6 +86,16 @@ def test_every_metric_has_its_braces() -> None:
         ), place
 
 
+def test_the_choices_of_the_dashboard_are_filled(exported: dict[str, set[str]]) -> None:
+    """An empty list of namespaces or hosts looks like an operator that tells nothing."""
+    queries = [one["definition"] for one in DASHBOARD["templating"]["list"] if "definition" in one]
+    found = [re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", query) for query in queries]
+    assert len(found) == 2
+    for one in found:
+        assert one is not None
+        assert one[2] in exported[one[1]] | OF_THE_SCRAPE
+
+
 def test_words_that_are_asked_for_exist() -> None:
     for place, expression in EXPRESSIONS.items():
         for _, conditions in selectors(expression):
