@@ -98,7 +98,7 @@ async def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
             break
     assert {"f-q", "f-stock", "f-type", "f-country", "f-sort"} <= seen
     await me.page.keyboard.press("Enter")
-    await expect(me.page.locator("details[open]")).to_have_count(1)
+    await expect(me.page.locator(".more details[open]")).to_have_count(1)
 
 
 async def test_nothing_is_wider_than_the_window(visit: Visit, shelf: Shelf) -> None:
@@ -110,6 +110,19 @@ async def test_nothing_is_wider_than_the_window(visit: Visit, shelf: Shelf) -> N
         for width in (320, 360, 768, 1000, 1280):
             await me.page.set_viewport_size({"width": width, "height": 740})
             assert await me.overflow() <= 0, f"{path} at {width}"
+
+
+async def test_on_a_phone_what_is_for_sale_comes_first(visit: Visit) -> None:
+    """Without script, filters are simply there."""
+    me = await visit(viewport=PHONE)
+    await expect(me.names().first).to_be_in_viewport()
+    await expect(me.page.get_by_label("Stock")).to_be_hidden()
+    await me.page.get_by_text("Filter and sort").click()
+    await me.page.get_by_label("Stock").select_option("OutOfStock")
+    await expect(me.names()).to_have_text(["fra1-huge"])
+    await expect(me.page.get_by_label("Stock")).to_be_visible()
+    plain = await visit(viewport=PHONE, java_script_enabled=False)
+    await expect(plain.page.get_by_label("Stock")).to_be_visible()
 
 
 async def test_light_and_dark_follow_the_visitor(visit: Visit) -> None:

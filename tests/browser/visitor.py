@@ -40,8 +40,9 @@ class Visitor:
 
     async def opens_all(self) -> None:
         """Opens all details."""
-        for summary in await self.page.locator("summary").all():
-            await summary.click()
+        closed = self.page.locator("details:not([open]) > summary")
+        while await closed.count():
+            await closed.first.click()
 
     async def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""

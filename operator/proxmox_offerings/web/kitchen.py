@@ -6,12 +6,12 @@ can use, up to where a single answer takes a second.
 """
 
 import asyncio
+import functools
 import gzip
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,7 +27,7 @@ LONGEST_REST: Final = 3.0
 SETTLE_SECONDS: Final = 1.0
 """Changes are taken note of this often at most."""
 MOST_WAITING: Final = 32
-"""Requests that wait for an answer to be made; further ones are refused."""
+"""Answers that wait to be made; requests for further ones are refused."""
 MOST_KEPT: Final = 32 * 1024 * 1024
 """Bytes of all answers that are kept."""
 WORTH_COMPRESSING: Final = 512
@@ -94,20 +94,42 @@ class Kitchen:
         self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
         self._kept = 0
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._making: dict[Hashable, asyncio.Task[Answer]] = {}
         self._rest_until = 0.0
 
     async def answer(self, recipe: Recipe) -> Answer:
-        """The answer for now. Raises NotReady, NotThere, Busy."""
+        """The answer for now. Raises NotReady, NotThere, Busy. Who asks for what is being made waits for that."""
         if (kept := self._fresh(recipe.key)) is not None:
             return kept
-        async with self._in_turn():
-            if (kept := self._fresh(recipe.key)) is not None:
-                return kept
+        making = self._making.get(recipe.key)
+        if making is None:
+            if len(self._making) >= MOST_WAITING:
+                raise Busy
+            making = self._making[recipe.key] = asyncio.create_task(self._cook(recipe), name="catalogue page")
+            making.add_done_callback(functools.partial(self._made, recipe.key))
+        return await asyncio.shield(making)
+
+    async def close(self) -> None:
+        """Make nothing any more."""
+        making = list(self._making.values())
+        for task in making:
+            task.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
+
+    async def _cook(self, recipe: Recipe) -> Answer:
+        async with self._turn:
+            if (rest := self._rest_until - time.monotonic()) > 0:
+                await asyncio.sleep(rest)
             answer, worked = await asyncio.to_thread(_timed, self._make, recipe, *self._taken())
             self._rest_until = time.monotonic() + min(REST * worked, LONGEST_REST)
             self._keep(recipe.key, answer)
             return answer
+
+    def _made(self, key: Hashable, task: "asyncio.Task[Answer]") -> None:
+        """Whoever waited has the answer or the error; where nobody does any more, nobody is to be told."""
+        del self._making[key]
+        if not task.cancelled():
+            task.exception()
 
     def _fresh(self, key: Hashable) -> Answer | None:
         revision = self._source.revision()
@@ -165,19 +187,6 @@ class Kitchen:
         while self._kept > MOST_KEPT and self._answers:
             _, oldest = self._answers.popitem(last=False)
             self._kept -= oldest.weight
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        if self._waiting >= MOST_WAITING:
-            raise Busy
-        self._waiting += 1
-        try:
-            async with self._turn:
-                if (rest := self._rest_until - time.monotonic()) > 0:
-                    await asyncio.sleep(rest)
-                yield
-        finally:
-            self._waiting -= 1
 
 
 def _timed(make: Callable[..., Answer], *arguments: object) -> tuple[Answer, float]:

@@ -24,7 +24,7 @@ def offerings_page(catalogue: Catalogue, wanted: Filter, *, look: Look, moment: 
     return page(
         tag("h1", "Offerings"),
         _summary(found, catalogue, wanted, moment),
-        _form(catalogue, wanted),
+        tag("details", tag("summary", "Filter and sort"), _form(catalogue, wanted), open=True, class_="folding"),
         _table(shown, catalogue, look, moment.now) if shown else _nothing(catalogue),
         _pages(wanted, number, pages),
         tag("template", _unknown(NOT_READ_AGAIN), id="expired"),

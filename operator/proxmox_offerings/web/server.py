@@ -148,6 +148,7 @@ class CatalogueServer:
     async def stop(self) -> None:
         """Stop listening and close all connections."""
         await self._runner.cleanup()
+        await self._kitchen.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -436,6 +437,37 @@ async def test_an_offering_of_a_newer_version_does_not_hide_the_others(
         assert "fra1-strange" in page
         assert ">1000<" not in page
         assert "1 unknown" in page
+
+
+async def test_many_who_ask_for_the_same_wait_for_one_answer(web: aiohttp.ClientSession, shelf: Shelf) -> None:
+    """After each change, everybody who has the page open asks at once."""
+    async with served(shelf) as server:
+        answers = await asyncio.gather(*(get(web, at(server)) for _ in range(80)))
+        assert {response.status for response, _ in answers} == {200}
+        assert shelf.asked == 1
+
+
+async def test_who_asks_for_ever_new_pages_is_refused_and_others_are_served(
+    web: aiohttp.ClientSession, shelf: Shelf
+) -> None:
+    async with served(shelf) as server:
+        answers = await asyncio.gather(*(get(web, at(server, f"/?q={number}")) for number in range(80)))
+        by_status = Counter(response.status for response, _ in answers)
+        assert set(by_status) == {200, 503}
+        assert all(response.headers["Retry-After"] for response, _ in answers if response.status == 503)
+        assert (await get(web, at(server)))[0].status == 200
+
+
+async def test_a_server_that_is_stopped_leaves_nothing_behind(web: aiohttp.ClientSession, shelf: Shelf) -> None:
+    """Neither while it makes a page for visitors who are gone."""
+    before = asyncio.all_tasks()
+    async with served(shelf) as server:
+        for number in range(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(f"GET /?q={number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.close()
+        await get(web, at(server))
+    assert {task.get_name() for task in asyncio.all_tasks() - before if "catalogue" in task.get_name()} == set()
 
 
 EXPORTS = ("/catalogue.json", "/decent-cloud-offerings.csv", "/.well-known/decent-cloud-offerings.json")

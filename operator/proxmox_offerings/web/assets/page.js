@@ -293,6 +293,11 @@
   });
   addEventListener("online", () => ask());
 
+  // Where there is little room, what is for sale comes first.
+  if (filters && document.getElementById("clear").hidden && matchMedia("(max-width: 40rem)").matches) {
+    filters.closest("details").open = false;
+  }
+
   remember(document);
   setInterval(tick, 1000);
   ask();
