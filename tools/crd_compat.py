@@ -104,7 +104,7 @@ def _schema(old: Schema, new: Schema, *, path: str, operators: tuple[str, ...]) 
             yield f"{path}: {key} is {new[key]!r} now, was {old.get(key)!r}"
     yield from _bounds(old, new, path)
     yield from _values(old, new, path)
-    yield from _presence(old, new, path, is_read=path.startswith(operators) if operators else False)
+    yield from _presence(old, new, path, is_read=path.startswith(operators))
     rules = [{rule["rule"] for rule in schema.get("x-kubernetes-validations", [])} for schema in (old, new)]
     yield from (f"{path}: a new rule: {rule}" for rule in sorted(rules[1] - rules[0]))
     for key in sorted((old.keys() | new.keys()) - JUDGED):
