@@ -24,10 +24,15 @@ from tools.release import changelog, dist, sbom
 from tools.version import ROOT, VersionError, out_of_step, version
 
 REBUILD = """\
-import sys
+import os, sys
 from pathlib import Path
 from tools.release import dist
-dist.build(Path(sys.argv[1]), dist.Commit.last(), sources=Path(sys.argv[2]))
+directory, tree = map(Path, sys.argv[1:])
+commit = dist.Commit.last()
+commit.export(tree)
+for path in tree.rglob("*"):
+    os.utime(path)
+dist.build(tree, directory, commit)
 """
 
 
@@ -66,8 +71,9 @@ def checks(candidate: Candidate) -> Iterator[str]:
     yield _versions(candidate)
     yield from _changes(candidate)
     yield _pins()
-    first = candidate.built("dist")
-    dist.build(first, candidate.commit)
+    first, tree = candidate.built("dist"), candidate.built("tree")
+    candidate.commit.export(tree)
+    dist.build(tree, first, candidate.commit)
     yield _again(candidate, first)
     yield _from_sources(candidate, first)
     environment = candidate.scratch / "environment"
@@ -99,7 +105,7 @@ def _changes(candidate: Candidate) -> Iterator[str]:
         raise NotReadyError("; ".join(broken))
     frozen = crd_compat.RELEASED / f"v{candidate.version}" / "crds"
     if is_cut and not _equal(frozen, crd_compat.CRDS):
-        raise NotReadyError(f"{frozen.relative_to(ROOT)} is not what crds/ holds: run `make release` again")
+        raise NotReadyError(f"{frozen.relative_to(ROOT)} is not what crds/ holds: run `make release` once more")
     names = ", ".join(one.name for one in crd_compat.releases())
     yield f"definitions: fit {names}" + (", and are kept for later releases to fit" if is_cut else "")
 
@@ -133,7 +139,7 @@ def _same(first: Path, second: Path) -> str:
     _, different, missing = filecmp.cmpfiles(first, second, names, shallow=False)
     if different or missing:
         raise NotReadyError(f"built twice, these differ: {', '.join([*different, *missing])}")
-    return f"reproducible: {len(names)} files are byte for byte the same, built in another folder with another umask and time zone"
+    return f"reproducible: {len(names)} files are byte for byte the same, built in another folder at another time, with another umask and time zone"
 
 
 def _from_sources(candidate: Candidate, first: Path) -> str:

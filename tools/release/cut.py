@@ -1,9 +1,10 @@
-"""Makes the last changes before a release: `python -m tools.release.cut`. What is left, it says.
+"""Makes the last changes before a release: `python -m tools.release.cut`. What is left, it says. Until the tag, it may be run again.
 
 The changelog gets the section of the version, and its CustomResourceDefinitions and stored objects are kept for later ones to fit.
 """
 
 import shutil
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,12 +45,21 @@ def main() -> None:
     """Change the files."""
     try:
         present = version()
-        text = changelog.cut(CHANGELOG.read_text(encoding="utf-8"), present, datetime.now(UTC).date())
+        text = CHANGELOG.read_text(encoding="utf-8")
+        if is_tagged(present):
+            sys.exit(f"error: {present} was released: go on under the next number by `make version VERSION=...`")
+        if not changelog.is_cut(text, present):
+            CHANGELOG.write_text(changelog.cut(text, present, datetime.now(UTC).date()), encoding="utf-8")
     except (VersionError, changelog.ChangelogError) as problem:
         sys.exit(f"error: {problem}")
     freeze(present)
-    CHANGELOG.write_text(text, encoding="utf-8")
     print(NEXT.format(version=present), end="")
+
+
+def is_tagged(release: str) -> bool:
+    """Whether git knows it as released."""
+    tags = ["git", "-C", str(ROOT), "tag", "--list", f"v{release}"]
+    return bool(subprocess.run(tags, check=True, stdout=subprocess.PIPE).stdout)
 
 
 if __name__ == "__main__":

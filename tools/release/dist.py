@@ -67,20 +67,14 @@ def uncommitted() -> list[str]:
     return _said(["git", "-C", str(ROOT), "status", "--porcelain"]).splitlines()
 
 
-def build(directory: Path, commit: Commit, *, sources: Path | None = None) -> None:
-    """Write what can be built without installing anything into `directory`, which must be empty.
-
-    `sources`: where to put the commit's files, instead of a temporary folder. Raises DistError and BuildError.
-    """
-    with tempfile.TemporaryDirectory(prefix=f"{NAME}-dist-") as temporary:
-        tree = sources or Path(temporary) / NAME
-        commit.export(tree)
-        package(tree, directory, commit)
-        _chart(tree, directory, commit)
-        shutil.copyfile(tree / LOCK, directory / "requirements.txt")
-        (directory / "crds.yaml").write_text(_joined(sorted((tree / "crds").glob("*.yaml"))), encoding="utf-8")
-        rendered = _said([kube_build.tools() / "kubectl", "kustomize", tree / "manifests"])
-        (directory / "install.yaml").write_text(INSTALL.format(version=version(tree)) + rendered, encoding="utf-8")
+def build(tree: Path, directory: Path, commit: Commit) -> None:
+    """Write what can be built of the files in `tree` without installing anything into the empty `directory`. Raises DistError and BuildError."""
+    package(tree, directory, commit)
+    _chart(tree, directory, commit)
+    shutil.copyfile(tree / LOCK, directory / "requirements.txt")
+    (directory / "crds.yaml").write_text(_joined(sorted((tree / "crds").glob("*.yaml"))), encoding="utf-8")
+    rendered = _said([kube_build.tools() / "kubectl", "kustomize", tree / "manifests"])
+    (directory / "install.yaml").write_text(INSTALL.format(version=version(tree)) + rendered, encoding="utf-8")
 
 
 def package(tree: Path, directory: Path, commit: Commit, *targets: str) -> None:
@@ -165,7 +159,8 @@ def complete(directory: Path, commit: Commit) -> None:
     """Build all of it into the empty `directory`. Raises DistError, SBOMError and BuildError."""
     with tempfile.TemporaryDirectory(prefix=f"{NAME}-dist-") as temporary:
         tree = Path(temporary) / NAME
-        build(directory, commit, sources=tree)
+        commit.export(tree)
+        build(tree, directory, commit)
         python = install(directory, Path(temporary) / "environment")
         released = version(tree)
         bill = sbom.of(python, project=tree / "pyproject.toml", version=released, seconds=commit.seconds)
