@@ -15,6 +15,7 @@ import click
 import yaml
 
 from proxmox_offerings.cli.main import cli
+from proxmox_offerings.cli.terminal import Invocation
 from proxmox_offerings.resources.crd import crds
 from tools.chart import generate
 from tools.site.pages import LANGUAGES, ROOT, slug
@@ -211,19 +212,23 @@ def command_line() -> str:
     say(
         "What `-h` says of each command, on one page. Environment variables have the same meaning as the option that they stand beside."
     )
-    context = click.Context(cli, info_name="proxmox-offerings", **cli.context_settings)
-    for found in _commands(context):
+    for found in commands(top()):
         _command(say, found)
     return out.getvalue().rstrip("\n") + "\n"
 
 
-def _commands(context: click.Context) -> Iterator[click.Context]:
+def top() -> click.Context:
+    """Where all commands begin."""
+    return click.Context(cli, info_name="proxmox-offerings", obj=Invocation(), **cli.context_settings)
+
+
+def commands(context: click.Context) -> Iterator[click.Context]:
     yield context
     if isinstance(context.command, click.Group):
         for name in context.command.list_commands(context):
             command = context.command.get_command(context, name)
             if command is not None and not command.hidden:
-                yield from _commands(click.Context(command, info_name=name, parent=context))
+                yield from commands(click.Context(command, info_name=name, parent=context, **command.context_settings))
 
 
 def _command(say: Any, context: click.Context) -> None:
@@ -251,9 +256,18 @@ def _option(parameter: click.Parameter, context: click.Context) -> tuple[str, st
     record = parameter.get_help_record(context)
     if record is None:
         return None
-    variables = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
     names, text = record
-    return f"`{names.strip()}`", ", ".join(f"`{name}`" for name in variables), text.replace("<", "&lt;")
+    shown = re.sub(r"\s*\[env var: [^\]]*\]", "", text).replace("<", "&lt;")
+    return f"`{names.strip()}`", ", ".join(f"`{name}`" for name in variables(parameter, context)), shown
+
+
+def variables(option: click.Option, context: click.Context) -> list[str]:
+    """The environment variables that set an option."""
+    if option.envvar:
+        return [option.envvar] if isinstance(option.envvar, str) else list(option.envvar)
+    prefix = context.auto_envvar_prefix if context.command.context_settings.get("auto_envvar_prefix") else None
+    ours = option.expose_value and option.allow_from_autoenv and option.name
+    return [f"{prefix}_{option.name.upper()}"] if prefix and ours and option.name else []
 
 
 def _prose(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +127,15 @@ def test_the_pods_are_admitted_where_only_restricted_ones_are(
 
 
 @pytest.mark.helm
-def test_alerts_are_about_this_release_alone(tmp_path: Path) -> None:
+def test_alerts_are_about_this_release_alone(tmp_path: Path, promtool: Path) -> None:
     """And are otherwise those that are tested in integration/monitoring."""
     plain = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))["groups"][0]["rules"]
     settings = {**MONITORING, "metrics.prometheusRule.docsUrl": "https://docs.example.net/"}
     rules = kind(Helm("helm4", tmp_path).template(nested(settings)), "PrometheusRule")["spec"]["groups"][0]["rules"]
+    written = tmp_path / "rules.yaml"
+    written.write_text(json.dumps({"groups": [{"name": "rendered", "rules": rules}]}), encoding="utf-8")
+    checked = subprocess.run([promtool, "check", "rules", written], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
     for ours, tested in zip(rules, plain, strict=True):
         for selector in selectors(ours["expr"]):
             assert ("namespace", "=", "shop") in selector.conditions
