@@ -80,8 +80,16 @@ docs-reference: venv ## Generate reference pages from models, commands and examp
 	$(BIN)/python -m tools.site.reference
 
 .PHONY: bench
-bench: controlplane ## Measure speed and size against floors measured in the same run
-	$(BIN)/python -m benchmarks
+bench: controlplane ## Measure speed and size against floors measured in the same run (ARGS="--quick refresh" and others)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: controlplane ## The same, and compare with the figures of benchmarks/baseline.json by ratio (ARGS="--quick")
+	$(BIN)/python -m benchmarks --compare benchmarks/baseline.json $(ARGS)
+
+.PHONY: bench-record
+bench-record: controlplane ## Measure on a quiet machine, keep the figures to compare with, and show them in the docs
+	$(BIN)/python -m benchmarks --record
 
 .PHONY: crds
 crds: chart ## Generate crds/ from the models, and what follows from it in the chart and manifests/

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -23,15 +23,28 @@ class Goal:
     def met_by(self, measured: float) -> bool:
         return _HOLDS[self.relation](measured, self.value)
 
+    @property
+    def more_is_better(self) -> bool:
+        return self.relation == ">="
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.value:g}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value. `unit` may be empty; `remark` says what it was measured on."""
+    """One measured value. `unit` may be empty; `beside` says what it was compared with in the same run, `remark` what it was measured on.
+
+    `tolerance`: by which part it may be worse than in another run before that is a change for the worse; None: says more about the machine than
+    about the program, and is not compared.
+    """
 
     what: str
     value: float
     unit: str = ""
+    beside: str = ""
     goal: Goal | None = None
+    tolerance: float | None = None
     remark: str = ""
 
     @property
@@ -41,17 +54,45 @@ class Figure:
             return ""
         return "met" if self.goal.met_by(self.value) else "MISSED"
 
+    @property
+    def shown(self) -> str:
+        """Three digits that count; more where these would make a goal look met, or missed, that is not."""
+        value = self.value
+        if value == int(value) or abs(value) >= 1000:
+            number = f"{value:,.0f}"
+        elif self.goal is not None and float(f"{value:.3g}") == self.goal.value:
+            number = f"{value:.6g}"
+        else:
+            number = f"{value:.3g}"
+        return f"{number} {self.unit}".rstrip()
+
+    def worse_than(self, other: "Figure") -> bool:
+        """Whether it is further from what is wished for than `other`, by more than the tolerance. Less is better, unless the goal says otherwise."""
+        if self.tolerance is None:
+            return False
+        if self.goal is not None and self.goal.more_is_better:
+            return self.value < other.value * (1 - self.tolerance)
+        return self.value > other.value * (1 + self.tolerance)
+
     def to_json(self) -> dict[str, Any]:
         """For comparing runs."""
-        goal = None if self.goal is None else f"{self.goal.relation} {self.goal.value:g}"
-        return {
+        goal = None if self.goal is None else {"relation": self.goal.relation, "value": self.goal.value}
+        told = {
             "what": self.what,
-            "value": self.value,
+            "value": round(self.value, 6),
             "unit": self.unit,
+            "beside": self.beside,
             "goal": goal,
-            "verdict": self.verdict or None,
+            "tolerance": self.tolerance,
             "remark": self.remark,
         }
+        return {key: value for key, value in told.items() if value not in (None, "")}
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote."""
+        goal = None if "goal" not in told else Goal(**told["goal"])
+        return cls(**{**told, "goal": goal})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,31 +103,44 @@ class Result:
     setting: str
     figures: tuple[Figure, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """For comparing runs."""
+        return {"setting": self.setting, "figures": [figure.to_json() for figure in self.figures]}
+
+    @classmethod
+    def of_json(cls, name: str, told: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote."""
+        return cls(name=name, setting=told["setting"], figures=tuple(map(Figure.of_json, told["figures"])))
+
+
+COLUMNS = ("what", "measured", "beside", "goal", "", "")
+
+
+def rows_of(result: Result) -> list[tuple[str, ...]]:
+    """A row of cells for each figure, as COLUMNS names them."""
+    return [
+        (
+            figure.what,
+            figure.shown,
+            figure.beside,
+            "" if figure.goal is None else str(figure.goal),
+            figure.verdict,
+            figure.remark,
+        )
+        for figure in result.figures
+    ]
+
 
 def table(results: Iterable[Result]) -> str:
     """All results for people."""
     lines = []
     for result in results:
         lines += [f"{result.name}: {result.setting}"]
-        rows = [_row(figure) for figure in result.figures]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        for what, value, goal, verdict, remark in rows:
-            cells = f"  {what:<{widths[0]}}  {value:>{widths[1]}}  {goal:<{widths[2]}}  {verdict:<{widths[3]}}"
-            lines.append(f"{cells}  {remark}".rstrip())
+        rows = rows_of(result)
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        for what, value, *rest, remark in rows:
+            cells = [f"{what:<{widths[0]}}", f"{value:>{widths[1]}}"]
+            cells += [f"{cell:<{width}}" for cell, width in zip(rest, widths[2:], strict=True)]
+            lines.append(f"  {'  '.join(cells)}  {remark}".rstrip())
         lines.append("")
     return "\n".join(lines)
-
-
-def _row(figure: Figure) -> tuple[str, str, str, str, str]:
-    goal = "" if figure.goal is None else f"goal {figure.goal.relation} {figure.goal.value:g}"
-    return (figure.what, f"{_number(figure)} {figure.unit}".rstrip(), goal, figure.verdict, figure.remark)
-
-
-def _number(figure: Figure) -> str:
-    """Three digits that count; more where these would make a goal look met, or missed, that is not."""
-    value = figure.value
-    if value == int(value) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    if figure.goal is not None and float(f"{value:.3g}") == figure.goal.value:
-        return f"{value:.6g}"
-    return f"{value:.3g}"

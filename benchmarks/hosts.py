@@ -1,11 +1,9 @@
 """The ProxmoxHosts that the benchmarks sell: always the same twenty tiers."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.fleet import Fleet
 from proxmox_offerings.resources import API_VERSION, ProxmoxHost
-from proxmox_offerings.simulator.statefiles import State
 
 LOCATION: Final = {
     "datacenter": "fra1",
@@ -31,33 +29,16 @@ TIERS: Final = [
 ]
 
 
-def host_object(
-    name: str, *, namespace: str, cluster: State, refresh_seconds: int = 60, validity_seconds: int = 600
-) -> dict[str, Any]:
-    """A ProxmoxHost that sells all tiers of a simulated cluster, as it is applied."""
-    authority = {"caBundle": Path(cluster.ca_file).read_text(encoding="utf-8")}
-    times = {"refreshIntervalSeconds": refresh_seconds, "validitySeconds": validity_seconds}
-    return _host(name, namespace=namespace, endpoints=cluster.endpoints[:3], tls=authority, times=times)
-
-
 def fleet_host_object(name: str, *, namespace: str, fleet: Fleet, cluster: int) -> dict[str, Any]:
-    """The same of one of the clusters of a fleet, with the times that a host has by itself."""
-    pinned = {"fingerprints": [fleet.fingerprint]}
-    return _host(name, namespace=namespace, endpoints=[fleet.endpoint(cluster)], tls=pinned, times={})
-
-
-def _host(
-    name: str, *, namespace: str, endpoints: list[str], tls: dict[str, Any], times: dict[str, int]
-) -> dict[str, Any]:
+    """A ProxmoxHost that sells all tiers of one of the clusters of a fleet, with the times that a host has by itself."""
     return {
         "apiVersion": API_VERSION,
         "kind": ProxmoxHost.KIND,
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "endpoints": endpoints,
+            "endpoints": [fleet.endpoint(cluster)],
             "credentialsSecretRef": {"name": f"{name}-token"},
-            "tls": tls,
-            **times,
+            "tls": {"fingerprints": [fleet.fingerprint]},
             "location": LOCATION,
             "bridge": "vmbr0",
             "tiers": TIERS,
@@ -65,8 +46,8 @@ def _host(
     }
 
 
-def secret_object(name: str, *, namespace: str, cluster: State | Fleet) -> dict[str, Any]:
-    """The Secret that `host_object` of the same name refers to."""
+def secret_object(name: str, *, namespace: str, cluster: Fleet) -> dict[str, Any]:
+    """The Secret that `fleet_host_object` of the same name refers to."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",

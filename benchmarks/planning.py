@@ -1,16 +1,17 @@
-"""What it costs to make a plan of the answers of one turn, beside parsing those answers; how that grows; and what a failover reserve adds.
+"""What it costs to make a plan of the answers of one turn, stage by stage, on clusters of three sizes; and what a failover reserve adds.
 
-The floor is what the product makes of the bytes: JSON, then typed answers. All of it happens in this process, without a network: CPU time alone
-is looked at, in turns.
+All of it happens in this process, without a network: CPU time alone is looked at. What it stands beside is json.loads of the same answers, in turns.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from benchmarks.answers import ENDPOINT, Answers, answers_of, parsed
 from benchmarks.figures import Figure, Goal, Result
 from benchmarks.hosts import LOCATION, TIERS
 from benchmarks.samples import Samples
+from benchmarks.scale import Scale
 from benchmarks.workplace import Workplace, progress
 from proxmox_offerings.catalogue.plan import plan
 from proxmox_offerings.inventory.build import snapshot_of
@@ -19,14 +20,9 @@ from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.resources import API_VERSION, ProxmoxHost
 from proxmox_offerings.simulator import presets
 
-NODES, GUESTS = 32, 5000
-TURNS: Final = 20
-GROWTH: Final = ((8, 1000), (32, 5000), (128, 20_000), (128, 50_000))
-GROWTH_TURNS: Final = 5
 FAILOVER_TURNS: Final = 5
 ROOMY: Final = {"cpu": {"percent": 600}, "memory": {"percent": 180}}
 """Terms under which the generated cluster has stock left, and room for the guests of two nodes: counting what is not there would be easy."""
-RATIO_GOAL: Final = Goal(relation="<=", value=0.5)
 FAILOVER_GOALS: Final = {1: Goal(relation="<=", value=50), 2: Goal(relation="<=", value=1000)}
 
 
@@ -65,73 +61,49 @@ def measured(stages: Iterable[tuple[str, Callable[[], object]]], *, turns: int) 
     return {name: sample.cpu * 1000 for name, sample in samples.items()}
 
 
-async def growth(nodes: int, guests: int) -> tuple[float, float]:
-    """Microseconds for each guest: of snapshot and plan, and of parsing."""
-    progress(f"  {nodes} nodes and {guests:,} guests")
+async def stages(nodes: int, guests: int, turns: int) -> tuple[Figure, ...]:
+    """All stages on one cluster."""
+    progress(f"  {nodes} nodes, {guests:,} guests")
     answers = await answers_of(presets.mixed(nodes=nodes, guests=guests))
     fast, sold = parsed(answers.bodies), host(TIERS)
-    took = measured(
-        (
-            ("parse", lambda: parsed(answers.bodies)),
-            ("plan", lambda: plan(host=sold, snapshot=seen(answers, fast), past={})),
-        ),
-        turns=GROWTH_TURNS,
-    )
-    return took["plan"] * 1000 / guests, took["parse"] * 1000 / guests
-
-
-async def run(_: Workplace) -> Result:
-    """Stages on one cluster, then clusters of other sizes, then one tier with a failover reserve."""
-    progress("  reading a simulated cluster")
-    answers = await answers_of(presets.mixed(nodes=NODES, guests=GUESTS))
-    fast, sold = parsed(answers.bodies), host(TIERS)
     snapshot = seen(answers, fast)
-    progress(f"  {TURNS} turns")
     took = measured(
         (
+            ("json.loads", lambda: [json.loads(body) for body in answers.bodies.values()]),
             ("parse", lambda: parsed(answers.bodies)),
             ("snapshot", lambda: seen(answers, fast)),
             ("plan", lambda: plan(host=sold, snapshot=snapshot, past={})),
         ),
-        turns=TURNS,
+        turns=turns,
     )
-    reserves = {}
-    for failover in FAILOVER_GOALS:
+    return tuple(_stages(f"{nodes} nodes, {guests:,} guests", took))
+
+
+def _stages(size: str, took: dict[str, float]) -> Iterator[Figure]:
+    floor = took.pop("json.loads")
+    remarks = {"parse": "bytes to typed answers", "plan": f"{len(TIERS)} tiers, no failover"}
+    for stage, milliseconds in took.items():
+        yield Figure(what=f"{size}: {stage}", value=milliseconds, unit="ms", remark=remarks.get(stage, ""))
+        yield Figure(
+            what=f"{size}: {stage}, times json.loads",
+            value=milliseconds / floor,
+            beside=f"{floor:.3g} ms",
+            tolerance=0.3,
+        )
+
+
+async def run(_: Workplace, scale: Scale) -> Result:
+    """Stages on clusters of all sizes, then one tier with a failover reserve on that of the middle."""
+    found: list[Figure] = []
+    for nodes, guests, turns in scale.planned:
+        found += await stages(nodes, guests, turns)
+    nodes, guests, _turns = scale.planned[1]
+    answers = await answers_of(presets.mixed(nodes=nodes, guests=guests))
+    snapshot = seen(answers, parsed(answers.bodies))
+    for failover, goal in FAILOVER_GOALS.items():
         one = host(TIERS[1:2], failover=failover)
-        stages = (("plan", lambda one=one: plan(host=one, snapshot=snapshot, past={})),)
-        reserves[failover] = measured(stages, turns=FAILOVER_TURNS)["plan"]
-    grown = {size: await growth(*size) for size in GROWTH}
-    least = grown[GROWTH[0]]
-    return Result(
-        name="planning",
-        setting=f"{NODES} nodes, {GUESTS:,} guests, answers of {answers.size / 1e6:.2f} MB; CPU time, median of {TURNS}",
-        figures=(
-            Figure(what="parse", value=took["parse"], unit="ms", remark="bytes, JSON, typed answers of the fast loop"),
-            Figure(what="snapshot", value=took["snapshot"], unit="ms"),
-            Figure(what="plan", value=took["plan"], unit="ms", remark=f"{len(TIERS)} tiers, no failover"),
-            Figure(
-                what="snapshot + plan, times parse",
-                value=(took["snapshot"] + took["plan"]) / took["parse"],
-                goal=RATIO_GOAL,
-            ),
-            *(
-                Figure(
-                    what=f"plan of one tier, failoverNodes {failover}",
-                    value=reserves[failover],
-                    unit="ms",
-                    goal=goal,
-                )
-                for failover, goal in FAILOVER_GOALS.items()
-            ),
-            *(
-                Figure(
-                    what=f"per guest: {nodes} nodes, {guests:,} guests",
-                    value=grown[nodes, guests][0],
-                    unit="µs",
-                    remark=f"{grown[nodes, guests][0] / least[0]:.2f} times the smallest; "
-                    f"parsing {grown[nodes, guests][1]:.2f} µs, {grown[nodes, guests][1] / least[1]:.2f} times",
-                )
-                for nodes, guests in GROWTH
-            ),
-        ),
-    )
+        made = (("plan", lambda one=one: plan(host=one, snapshot=snapshot, past={})),)
+        took = measured(made, turns=FAILOVER_TURNS)["plan"]
+        what = f"{nodes} nodes, {guests:,} guests: plan of one tier, failoverNodes {failover}"
+        found.append(Figure(what=what, value=took, unit="ms", goal=goal))
+    return Result(name="planning", setting="CPU time without a network, medians of turns", figures=tuple(found))

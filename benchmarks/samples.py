@@ -3,6 +3,7 @@
 Wall time holds what others do to us (a busy processor, the server's own work); CPU time of this process does not.
 """
 
+import resource
 import statistics
 import time
 from collections.abc import Iterator
@@ -25,6 +26,14 @@ class Samples:
         self.cpus.append(time.process_time() - cpu)
         self.walls.append(time.perf_counter() - wall)
 
+    @contextmanager
+    def of_children(self) -> Iterator[None]:
+        """Measure a block that waits for child processes: CPU time is theirs."""
+        wall, before = time.perf_counter(), _children()
+        yield
+        self.cpus.append(_children() - before)
+        self.walls.append(time.perf_counter() - wall)
+
     @property
     def wall(self) -> float:
         """The median."""
@@ -34,3 +43,8 @@ class Samples:
     def cpu(self) -> float:
         """The median."""
         return statistics.median(self.cpus)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import copy
 import json
 import ssl
 import time
@@ -27,10 +26,13 @@ TIMES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One version of an object. `at` is monotonic; `changed`: something other than its times differs from the version before."""
+    """One version of an object. `at` is monotonic; `changed`: something other than its times differs from the version before; `available` is its
+    status'.
+    """
 
     at: float
     changed: bool
+    available: int | None = None
 
 
 @dataclass(slots=True)
@@ -59,12 +61,14 @@ class Watched:
     def see(self, body: Mapping[str, Any], *, times: tuple[str, ...], at: float) -> None:
         """Take note of a version."""
         name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
-        bare = copy.deepcopy(dict(body))
-        for key in ("resourceVersion", "managedFields"):
-            bare["metadata"].pop(key, None)
-        for key in times:
-            bare.get("status", {}).pop(key, None)
-        self.versions[name].append(Seen(at=at, changed=self.bodies.get(name) != bare))
+        status = body.get("status", {})
+        bare = {
+            **body,
+            "metadata": {k: v for k, v in body["metadata"].items() if k not in {"resourceVersion", "managedFields"}},
+            "status": {k: v for k, v in status.items() if k not in times},
+        }
+        changed = self.bodies.get(name) != bare
+        self.versions[name].append(Seen(at=at, changed=changed, available=status.get("available")))
         self.bodies[name] = bare
         if "status" in body:
             self.with_status.setdefault(name, at)

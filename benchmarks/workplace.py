@@ -15,8 +15,7 @@ from typing import Final, Self
 from tools.children import Children
 from tools.kube.controlplane import ControlPlane
 
-from benchmarks import clusters, fleet
-from proxmox_offerings.simulator.statefiles import NotRunningError, State
+from benchmarks import fleet
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS: Final = 60.0
@@ -101,22 +100,6 @@ class Workplace:
         """A fresh one, with nothing in it but the CRDs."""
         progress("  starting a control plane")
         return self._held.enter_context(ControlPlane(crds=ROOT / "crds"))
-
-    def clusters(self, *, nodes: int, guests: int, count: int = 1) -> list[State]:
-        """`count` simulated clusters of that size, together in one child process. Raises BenchmarkFailed."""
-        progress(f"  starting {count} simulated cluster(s) of {nodes} nodes and {guests} guests")
-        name, directory = self._start(
-            "clusters",
-            ["-m", "benchmarks.clusters", "{directory}", f"--nodes={nodes}", f"--guests={guests}", f"--count={count}"],
-        )
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(NotRunningError):
-                return [State.read(clusters.folder(directory, number)) for number in range(count)]
-            if name in self._children.ended():
-                raise BenchmarkFailed(f"the simulated clusters ended:\n{self._children.last_words(name)}")
-            time.sleep(0.05)
-        raise BenchmarkFailed("the simulated clusters did not start in time")
 
     def fleet(
         self, *, clusters: int, nodes: int, guests: int, percent: float = 2, compress: bool = True

@@ -31,7 +31,7 @@ class Count:
 
 def count(*, host: ProxmoxHost, snapshot: Snapshot, existing: Iterable[OfferingSpec] = ()) -> Count:
     """Count what `snapshot` lets `host` sell. `existing` as in `plan`. Raises UncountableGuests."""
-    existing = tuple(existing)
+    existing = () if host.spec.tiers else tuple(existing)  # of written tiers nobody looks at them
     rooms = rooms_of(host.spec, snapshot)
     housing = housing_of(rooms, host.spec.allocation)
     shelves = shelves_of(host.spec, snapshot)

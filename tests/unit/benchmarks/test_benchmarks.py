@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from benchmarks.figures import Figure, Goal, Result, table
-from benchmarks.steady import most_marks
-from benchmarks.watching import TIMES, Watched
+from benchmarks.fleet import Changes
+from benchmarks.steady import SMALLEST, Window, Writes, delays, name_of
+from benchmarks.watching import TIMES, Seen, Watched
 
 from proxmox_offerings.resources import Offering
 
@@ -53,14 +54,40 @@ def test_write_that_moves_only_times_is_a_freshness_mark_and_any_other_is_not() 
     assert [version.changed for version in seen.versions["default/host-small"]] == [True, False, True]
 
 
-def test_write_of_the_same_content_again_counts_as_a_mark() -> None:
-    """The API server makes no new version of an object that did not change; if it ever did, that must not go unseen."""
+def window(begin: float, end: float) -> Window:
+    return Window(begin=begin, end=end)
+
+
+def test_marks_beyond_the_least_are_told() -> None:
+    """Two marks where a fifth of one was due."""
     same = offering(1, available=3, observed_at="2026-01-01T00:00:00Z")
-    seen = watched((0, same), (1, same), (2, same))
-    assert most_marks(seen, since=-1, window=29) == 2
+    writes = Writes.of(watched((0, same), (1, same), (2, same)).versions, window(0, 60))
+    assert (writes.changed, writes.marks, writes.due) == (0, 2, 60 / 300)
+    assert writes.times_the_least == 2
 
 
-def test_marks_far_enough_apart_are_not_taken_together() -> None:
-    moments = (0, 30, 60)
-    seen = watched(*((at, offering(at, available=3, observed_at=f"2026-01-01T00:{at:02d}:00Z")) for at in moments))
-    assert most_marks(seen, since=-1, window=29) == 1
+def test_news_are_no_more_than_the_least() -> None:
+    seen = watched(*((at, offering(at, available=at, observed_at="2026-01-01T00:00:00Z")) for at in (0, 30, 60)))
+    writes = Writes.of(seen.versions, window(0, 60))
+    assert (writes.changed, writes.marks, writes.due, writes.times_the_least) == (2, 0, 0, 1)
+
+
+def told(*versions: tuple[float, int]) -> tuple[list[float], int]:
+    """What is found about two creations at 100 s and 200 s, when three units stood before."""
+    changes = Changes(clusters=1, guests=60, percent=2)  # one each 50 s, every other a creation
+    name = f"default/{name_of(0)}-{SMALLEST}"
+    seen = {name: [Seen(at=at, changed=True, available=available) for at, available in versions]}
+    return delays(seen, changes, began=100, before={name: 3}, window=window(0, 300))
+
+
+def test_delay_is_counted_from_the_report_to_the_first_version_that_says_it() -> None:
+    assert told((90, 3), (130, 2), (150, 2), (259, 1)) == ([30, 59], 0)
+
+
+def test_creation_that_is_never_said_is_not_forgotten() -> None:
+    assert told((90, 3), (130, 2)) == ([30], 1)
+
+
+def test_later_statement_says_what_was_created_before() -> None:
+    """Two creations between two refreshes are said together."""
+    assert told((90, 3), (230, 1)) == ([130, 30], 0)

@@ -1,0 +1,43 @@
+"""How much is measured: all of it, or enough to see in a minute or two that nothing broke (`--quick`)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """`refreshed` are (nodes, guests, turns) of the clusters that are refreshed, `planned` of those that are planned, `read_in_turn` of those that
+    are read one call for each guest; `published` and `steady_hosts` are numbers of hosts, `watched_seconds` how long the steady state is watched.
+    """
+
+    refreshed: tuple[tuple[int, int, int], ...]
+    planned: tuple[tuple[int, int, int], ...]
+    read_in_turn: tuple[tuple[int, int, int], ...]
+    published: int
+    slice: int
+    """Hosts that are written before it is the next one's turn."""
+    steady_hosts: int
+    watched_seconds: int
+    starts: int
+
+
+FULL: Final = Scale(
+    refreshed=((8, 500, 30), (32, 5_000, 20), (128, 50_000, 5)),
+    planned=((8, 500, 20), (32, 5_000, 20), (128, 50_000, 4)),
+    read_in_turn=((8, 500, 3), (32, 5_000, 1)),
+    published=500,
+    slice=20,
+    steady_hosts=500,
+    watched_seconds=120,
+    starts=5,
+)
+QUICK: Final = Scale(
+    refreshed=((8, 500, 10), (32, 5_000, 5)),
+    planned=((8, 500, 10), (32, 5_000, 5)),
+    read_in_turn=((8, 500, 1),),
+    published=30,
+    slice=5,
+    steady_hosts=25,
+    watched_seconds=65,
+    starts=2,
+)
