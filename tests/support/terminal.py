@@ -6,7 +6,6 @@ import fcntl
 import os
 import pty
 import re
-import signal
 import struct
 import sys
 import termios
@@ -88,8 +87,8 @@ class Terminal:
         self.type("\x03")
 
     def resize(self, *, columns: int, lines: int) -> None:
+        """The kernel tells the process by SIGWINCH."""
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self._process.send_signal(signal.SIGWINCH)
 
     async def end(self) -> int:
         """Its exit code."""

@@ -54,6 +54,11 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        if name == "help" and len(args) > 1:
+            return self.resolve_command(ctx, [*args[1:], "--help"])
+        if name == "help":
+            click.echo(ctx.get_help())
+            ctx.exit()
         if name in self.entries or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         near = get_close_matches(name, self.entries)
@@ -64,6 +69,12 @@ class LazyGroup(click.Group):
         names = [name for name in self.entries if name.startswith(incomplete)]
         items = [CompletionItem(name, help=self.entries[name].line) for name in names]
         return items + click.Command.shell_complete(self, ctx, incomplete)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:  # asks for nothing: no mistake, and an overview is what helps
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

@@ -31,7 +31,7 @@ OVERVIEW = """Turn Proxmox VE capacity into Offering resources, and never claim 
 \b
 Try it without a cluster of your own:
   proxmox-offerings simulate                           in one terminal: a cluster, and a manifest
-  proxmox-offerings preview -f .simulator/host.yaml   in another: what it can still sell
+  proxmox-offerings preview -f .simulator/host.yaml    in another: what it can still sell
 
 \b
 With your own:

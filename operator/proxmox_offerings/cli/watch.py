@@ -36,7 +36,10 @@ def watch(manifests: Sequence[HostManifest | Unusable], *, output: str, explain:
         return 1
     eyes = is_terminal(sys.stdout) and output != "json"
     screen = Screen(wide=output == "wide", explain=explain) if eyes else Lines(as_json=output == "json")
-    asyncio.run(_watch(usable, screen))
+    try:
+        asyncio.run(_watch(usable, screen))
+    except BaseExceptionGroup as group:  # of the task group: what went wrong first is what is to be told
+        raise group.exceptions[0] from group
     return 0
 
 

@@ -179,3 +179,11 @@ def test_plugin_has_what_reads_from_kubernetes_and_nothing_that_does_not() -> No
     assert done.exit_code == 0
     assert all(f"\n  {name} " in done.stdout for name in PLUGIN)
     assert "simulate" not in done.stdout
+
+
+@pytest.mark.parametrize("line", ["", "help", "-h", "--help"])
+def test_whoever_asks_for_nothing_or_for_help_gets_the_overview(line: str) -> None:
+    done = CliRunner().invoke(cli, line.split())
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "Try it without a cluster of your own" in done.stdout
+    assert CliRunner().invoke(cli, ["help", "preview"]).stdout == CliRunner().invoke(cli, ["preview", "-h"]).stdout

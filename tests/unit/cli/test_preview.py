@@ -134,7 +134,7 @@ async def test_watching_at_a_terminal_redraws_what_changed_and_ends_at_ctrl_c(tm
             terminal.interrupt()
             assert await terminal.end() == 130
     assert first != second
-    assert sorted(paths) == ["/cluster/ha/status/manager_status", "/cluster/resources", "/cluster/status"]
+    assert set(paths) == {"/cluster/ha/status/manager_status", "/cluster/resources", "/cluster/status"}
     assert "Traceback" not in terminal.seen
     assert terminal.seen.count("\x1b[2J") == 2  # at the beginning, and when the window became another one
 
@@ -165,3 +165,18 @@ async def test_watching_in_a_pipe_gives_a_line_for_what_changed_and_nothing_else
         assert told[0]["status"]["available"] > told[2]["status"]["available"]
     else:
         assert [line.split()[1] for line in (*before, changed)] == [b"NAME", b"fra1-small", b"fra1-huge", b"fra1-small"]
+
+
+async def test_reader_of_a_watch_that_went_away_leaves_no_complaint(tmp_path: Path) -> None:
+    """What is raised among tasks comes in a group; it is still a broken pipe."""
+    file = tmp_path / "host.yaml"
+    async with simulated(presets.standalone()) as simulator:
+        file.write_text(host_file(simulator, **SMALL))
+        process = await asyncio.create_subprocess_exec(*QUICK_WATCH, file, "json", stdout=-1, stderr=-1)
+        assert process.stdout is not None
+        await process.stdout.readline()
+        process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]  # as head does
+        simulator.add_guest(GuestConfig.model_validate({"vmid": 900, "node": "pve", "cpu": 2, "memory": "96Gi"}))
+        assert process.stderr is not None
+        async with asyncio.timeout(SECONDS):
+            assert (await process.wait(), await process.stderr.read()) == (141, b"")

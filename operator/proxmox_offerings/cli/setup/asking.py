@@ -47,12 +47,16 @@ class Asker:
         with _interruptible():
             return str(click.prompt(question, default=default, err=True)).strip()
 
-    def secret(self, question: str, *, file: str | None) -> str:
-        """What must not be seen: from a file, the environment, or typed without an echo. Raises UnreadableInput."""
+    def given_secret(self, file: str | None) -> str | None:
+        """What must not be seen, from a file or the environment; None where neither has it. Raises UnreadableInput."""
         if file is not None:
             return _first_line(file)
-        if found := os.environ.get(SECRET_VARIABLE):
-            return found.strip()
+        return os.environ.get(SECRET_VARIABLE, "").strip() or None
+
+    def secret(self, question: str, *, given: str | None) -> str:
+        """What was given, or what a person types without an echo. Raises UnreadableInput."""
+        if given is not None:
+            return given
         if not self.person:
             raise UnreadableInput(
                 f"{question} is not known: give --token-secret-file (- is standard input), or set {SECRET_VARIABLE}"

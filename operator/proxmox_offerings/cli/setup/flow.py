@@ -58,8 +58,8 @@ class Answered:
 
 async def run(wishes: Wishes, asker: Asker) -> int:
     """The exit code. Raises UnreadableInput."""
-    if wishes.file is not None and not wishes.force:
-        writing.refuse_existing(wishes.file)
+    if wishes.file is not None:
+        writing.refuse_unwritable(wishes.file, force=wishes.force)
     try:
         return await _run(wishes, asker)
     except (NotTrusted, ObservationError) as problem:
@@ -67,6 +67,7 @@ async def run(wishes: Wishes, asker: Asker) -> int:
 
 
 async def _run(wishes: Wishes, asker: Asker) -> int:
+    secret = asker.given_secret(wishes.token_secret_file)
     endpoints = _endpoints(wishes, asker)
     trust = Trust(expected=wishes.fingerprints, ca_bundle=wishes.ca_bundle)
     looked = await look(endpoints, trust, asker)
@@ -74,7 +75,7 @@ async def _run(wishes: Wishes, asker: Asker) -> int:
         settle(endpoint, trust, asker)
     if not all(one.trusted for one in looked):
         raise NotTrusted("not every node that was named can be reached and trusted: nothing was written")
-    token, answered = await _token(wishes, asker, endpoints, trust)
+    token, answered = await _token(wishes, asker, endpoints, trust, given=secret)
     asker.tell(
         f"\nProxmox VE {answered.version.version}, {_cluster(answered.status)}: the token is accepted, and sees all that is counted."
     )
@@ -116,11 +117,13 @@ def _endpoints(wishes: Wishes, asker: Asker) -> list[str]:
     return list(dict.fromkeys(endpoint_of(text) for text in given))
 
 
-async def _token(wishes: Wishes, asker: Asker, endpoints: Sequence[str], trust: Trust) -> tuple[Token, Answered]:
+async def _token(
+    wishes: Wishes, asker: Asker, endpoints: Sequence[str], trust: Trust, *, given: str | None
+) -> tuple[Token, Answered]:
     """A token that was tried. A person may try again; nobody else. Raises ObservationError, NotTrusted, UnreadableInput."""
     while True:
         token_id = asker.text("\nFull name of the token (user@realm!name)", given=wishes.token_id, flag="--token-id")
-        secret = asker.secret("Secret of the token", file=wishes.token_secret_file)
+        secret = asker.secret("Secret of the token", given=given)
         try:
             token = Token(id=token_id, secret=secret)
             return token, await _try(token, endpoints, trust, asker)

@@ -77,6 +77,14 @@ def _tiers(tiers: Sequence[Tier]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def refuse_unwritable(path: Path, *, force: bool) -> None:
+    """Before anybody was asked anything. Raises UnreadableInput."""
+    if not path.parent.is_dir():
+        raise UnreadableInput(f"{path} cannot be written: there is no directory {path.parent}")
+    if not force:
+        refuse_existing(path)
+
+
 def refuse_existing(path: Path) -> None:
     """Raises UnreadableInput where there is something already."""
     if path.exists() or path.is_symlink():
