@@ -74,3 +74,45 @@ async def explained(cluster: str, terms: dict[str, Any]) -> str:
         result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, input=yaml.safe_dump_all(documents))
     assert result.exit_code == 0, result.stderr
     return result.stdout
+
+
+def three_nodes(*memory: str) -> str:
+    rows = (f"- {{name: pve{n}, cores: 32, threads: 64, memory: {size}}}" for n, size in enumerate(memory, start=1))
+    return "nodes:\n" + "\n".join(rows)
+
+
+TERMS = {
+    "allocation": {"memory": {"reserved": "0"}, "storage": {"reservedPercent": 0}},
+    "tiers": [{"name": "unit", "cpu": 1, "memory": "4Gi", "disk": "10Gi"}],
+}
+
+
+async def test_picture_of_the_flow_of_disks_shows_what_is_counted() -> None:
+    """docs/images/disks-flow.svg: memory for 3, 10 and 4 units; 8, 9 and 2 disks."""
+    cluster = f"""
+cluster: {{name: flow}}
+{three_nodes("12Gi", "40Gi", "16Gi")}
+storages:
+- {{id: pool1, type: lvmthin, vgname: a, thinpool: a, content: [images], size: 80Gi, used: 0, nodes: [pve1]}}
+- {{id: pool3, type: lvmthin, vgname: a, thinpool: a, content: [images], size: 20Gi, used: 0, nodes: [pve3]}}
+- {{id: ceph, type: rbd, pool: vms, content: [images], size: 90Gi, used: 0}}
+"""
+    assert "\nunit: 14 fit; " in await explained(cluster, TERMS)
+    assert "= 14 fit." in (PAGE.parents[1] / "images" / "disks-flow.svg").read_text(encoding="utf-8")
+
+
+async def test_picture_of_failover_shows_what_is_counted() -> None:
+    """docs/images/failover.svg: on each of three nodes room for eight, half of it taken by guests."""
+    guests = "".join(f"- {{vmid: {n}00, count: 4, node: pve{n}, cpu: 1, memory: 4Gi}}\n" for n in (1, 2, 3))
+    cluster = f"""
+cluster: {{name: failover}}
+{three_nodes("32Gi", "32Gi", "32Gi")}
+storages:
+- {{id: ceph, type: rbd, pool: vms, content: [images], size: 9Ti, used: 0}}
+guests:
+{guests}"""
+    shown = (PAGE.parents[1] / "images" / "failover.svg").read_text(encoding="utf-8")
+    for nodes, fit, words in ((0, 12, "4 + 4 + 4 = 12 units"), (1, 4, "0 + 4 = 4 units")):
+        terms = {**TERMS, "allocation": {**TERMS["allocation"], "failoverNodes": nodes}}  # type: ignore[dict-item]
+        assert f"\nunit: {fit} fit; " in await explained(cluster, terms)
+        assert words in shown
