@@ -37,8 +37,8 @@ test: controlplane helm promtool browser-if-possible ## Run all tests (ARGS="...
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 .PHONY: test-long
-test-long: controlplane ## Run the long tests: soak, fuzzing, every crash (MINUTES=5 for each fuzzer; ARGS="..." for pytest)
-	LONG_MINUTES="$(MINUTES)" $(BIN)/pytest -m long --timeout=3600 --numprocesses=auto --maxprocesses=8 $(ARGS)
+test-long: controlplane ## Run the long tests: soak, fuzzing, every crash (MINUTES=5 for each fuzzer, SEED=7; ARGS="..." for pytest)
+	LONG_MINUTES="$(MINUTES)" LONG_SEED="$(SEED)" $(BIN)/pytest -m long --timeout=3600 --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 .PHONY: e2e
 e2e: controlplane helm ## Run tests in real pods: the image, the chart, upgrades, the loss of a replica (ARGS="..." for pytest)

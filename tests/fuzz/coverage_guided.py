@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of all parsers: `python -m fuzz.coverage_guided SECONDS`, ended by itself; exit code 0: nothing was found.
+"""Coverage-guided fuzzing of all parsers: `python -m fuzz.coverage_guided SECONDS SEED`, ended by itself; exit code 0: nothing was found.
 
 By atheris (libFuzzer), which sees what each input reaches in our code and goes on from what reached something new; that finds the one value in
 one field which the sweeps do not think of. It owns its process, hence a program of its own. Inputs are JSON, mutated as values rather than bytes.
@@ -159,7 +159,13 @@ def main() -> None:
         corpus = Path(directory)
         for number, seed in enumerate(seeds(asyncio.run(recorded(running(in_trouble=True))))):
             (corpus / f"seed-{number}").write_bytes(seed)
-        options = [f"-max_total_time={sys.argv[1]}", "-max_len=20000", "-timeout=10", "-rss_limit_mb=1024", "-seed=1"]
+        options = [
+            f"-max_total_time={sys.argv[1]}",
+            "-max_len=20000",
+            "-timeout=10",
+            "-rss_limit_mb=1024",
+            f"-seed={sys.argv[2]}",
+        ]
         atheris.Setup(
             [sys.argv[0], *options, f"-artifact_prefix={directory}/", directory], one_input, custom_mutator=mutated
         )

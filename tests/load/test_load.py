@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -182,8 +182,8 @@ def test_what_is_gone_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.long
-def test_long_thousands_of_refreshes_leave_nothing_behind() -> None:
+def test_long_thousands_of_refreshes_leave_nothing_behind(record_property: Callable[[str, object], None]) -> None:
     left, refreshes = run(soak(rounds=max(60, round(SECONDS / 2))))
-    print(f"{left:.1f} bytes for each of {refreshes} refreshes")
+    record_property("done", f"{left:.1f} bytes left by each of {refreshes} refreshes")
     assert refreshes > 3000
     assert left < LEAK, f"{left:.0f} bytes for each of {refreshes} refreshes"

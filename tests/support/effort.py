@@ -1,12 +1,16 @@
-"""How long the long tests may search: `make test-long MINUTES=30`."""
+"""How long the long tests may search, and where: `make test-long MINUTES=30 SEED=7`."""
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from itertools import count
 
 SECONDS = float(os.environ.get("LONG_MINUTES") or 3) * 60
 """For each test that searches as long as it may."""
+
+SEED = int(os.environ.get("LONG_SEED") or secrets.randbelow(2**31))
+"""What random choices of the long tests begin with. Another one in each run, so that runs cover different parts; what did is printed."""
 
 
 def rounds() -> Iterator[int]:

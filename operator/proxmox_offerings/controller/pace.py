@@ -14,16 +14,18 @@ Key = TypeVar("Key", bound=Hashable)
 
 SHORTEST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 5.0
-"""Seconds without an edit after which a burst is acted upon: a quarter of the time that it has lasted, within these bounds."""
+"""Seconds without an edit after which those that nobody acted upon yet are: a quarter of the time that they have lasted, within these bounds.
+
+So whoever waits for what comes of each edit before the next one waits for the shortest pause at most, however often.
+"""
 LONGEST_DELAY: Final = 60.0
 """Seconds after which an edit is acted upon though others follow without a pause."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Burst:
-    """Moments of the first and the last edit, and of the first one that nobody acted upon yet."""
+    """Moments of the last edit, and of the first one that nobody acted upon yet."""
 
-    began: float
     last: float
     unseen: float | None = None
 
@@ -41,7 +43,7 @@ class Pace(Generic[Key]):
         self._forget(now)
         burst = self._bursts.pop(key, None)
         if burst is None or now - burst.last > 2 * self._pause(burst):
-            self._bursts[key] = _Burst(began=now, last=now)
+            self._bursts[key] = _Burst(last=now)
             return now
         self._bursts[key] = burst
         burst.last = now
@@ -58,7 +60,8 @@ class Pace(Generic[Key]):
         return len(self._bursts)
 
     def _pause(self, burst: _Burst) -> float:
-        return min(max((burst.last - burst.began) / 4, self._shortest), self._longest)
+        lasted = burst.last - (burst.last if burst.unseen is None else burst.unseen)
+        return min(max(lasted / 4, self._shortest), self._longest)
 
     def _forget(self, now: float) -> None:
         """Forget what is over. They are kept in the order of their last edit."""

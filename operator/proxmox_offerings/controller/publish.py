@@ -177,7 +177,9 @@ class Publisher:
             other_spec = there is None or there.spec != wanted.spec.to_wire()
             if there is not None and other_spec and _claims_stock(there):
                 withdrawn = statements.unknown(statements.TERMS_CHANGED)
-                there = await self._say(there, withdrawn, OfferingReason.TERMS_CHANGED, sure=sure, instead_of=said)
+                there = await self._say(
+                    there, withdrawn, OfferingReason.TERMS_CHANGED, host=host, sure=sure, instead_of=said
+                )
             if there is None or other_spec or not _belongs(there, host, wanted.labels):
                 await sure.of_host()
                 there = await self._offerings.apply(
@@ -186,7 +188,7 @@ class Publisher:
                 self._live.saw_offering(there)
                 log.debug("offering applied", namespace=ref.namespace, offering=ref.name)
         if there is not None:
-            await self._say(there, wanted.status, wanted.reason, sure=sure, instead_of=said)
+            await self._say(there, wanted.status, wanted.reason, host=host, sure=sure, instead_of=said)
 
     async def _say(
         self,
@@ -194,15 +196,18 @@ class Publisher:
         status: OfferingStatus,
         reason: OfferingReason,
         *,
+        host: LiveObject,
         sure: Sure,
         instead_of: OfferingStatus | None,
     ) -> LiveObject:
         """Write `status` unless it is there already. `instead_of`: what was said before all that is done now to this Offering."""
         before = statements.read_status(there.status)
         own = tuple(c for c in before.conditions if c.type == "Ready") if before is not None else ()
+        known = statements.is_known(status)
         whole = statements.remembering(status, before=before).model_copy(
             update={
                 "observed_generation": there.generation,
+                "host_generation": host.generation if known else None,
                 "conditions": conditions.settle(
                     conditions.of_offering(status, reason=reason),
                     before=own,
@@ -211,7 +216,7 @@ class Publisher:
                 ),
             }
         )
-        if before is not None and before.model_copy(update={"conditions": own}) == whole:
+        if before is not None and statements.on_terms_of(before, whole).model_copy(update={"conditions": own}) == whole:
             return there
         await sure.of_host()
         written = await self._offerings.apply_status(there, whole)

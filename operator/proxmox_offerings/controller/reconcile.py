@@ -149,7 +149,7 @@ class Reconciler:
             return await self._publish_unreadable(resource, host, memory)
         if host_status.terms_changed(resource) and memory.session.believable(host.spec, now=self._now()) is None:
             # Reading may take long. What was said on other terms does not stand in the meantime.
-            claims = wanted.withdrawn(self._live.offerings_of(resource))
+            claims = wanted.withdrawn(self._live.offerings_of(resource), generation=resource.generation)
             await self._publisher.offerings(resource, claims, no_others=False)
         sight = await self._look_on_time(resource, host, memory.session)
         return await self._publish(self._newest(resource), host, memory, sight)
@@ -230,7 +230,13 @@ class Reconciler:
             explicit = self._unobserved(host=host)
             derived = not host.spec.tiers
             offerings = wanted.unseen(
-                explicit, keep_others=derived, live=there, terms_changed=changed, now=now, lapsed=session.lapsed
+                explicit,
+                keep_others=derived,
+                live=there,
+                terms_changed=changed,
+                generation=resource.generation,
+                now=now,
+                lapsed=session.lapsed,
             )
         outcome = await self._publisher.offerings(resource, offerings)
         problem = session.problem or _of_writing(outcome)
@@ -263,7 +269,9 @@ class Reconciler:
         now = self._now()
         there = self._live.offerings_of(resource)
         changed = host_status.terms_changed(resource)
-        offerings = wanted.unseen((), keep_others=True, live=there, terms_changed=changed, now=now)
+        offerings = wanted.unseen(
+            (), keep_others=True, live=there, terms_changed=changed, generation=resource.generation, now=now
+        )
         outcome = await self._publisher.offerings(resource, offerings)
         status = host_status.failed(resource, problem=problem, insecure=False, said=outcome.said, now=now)
         await self._publish_host(resource, status, outcome)

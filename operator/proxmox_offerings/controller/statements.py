@@ -45,6 +45,20 @@ def is_known(status: OfferingStatus | None) -> bool:
     return status is not None and status.stock is not Stock.UNKNOWN
 
 
+def is_on_terms_of(status: OfferingStatus, generation: int) -> bool:
+    """Whether it was said on the terms of the host's `generation`: by a process that ended before the host's status could tell."""
+    return status.host_generation == generation
+
+
+def on_terms_of(status: OfferingStatus, other: OfferingStatus) -> OfferingStatus:
+    """`status`, as if on the terms of `other`: what is said already need not be said again for having been said on earlier terms.
+
+    Those of a generation that is still to come are nobody's, so what names one is said again.
+    """
+    earlier = (status.host_generation or 0) <= (other.host_generation or 0)
+    return status.model_copy(update={"host_generation": other.host_generation}) if earlier else status
+
+
 def observed(statement: OfferingStatus, *, at: datetime, validity: timedelta) -> OfferingStatus:
     """The statement that follows from reading Proxmox at `at`."""
     return statement.model_copy(
@@ -157,6 +171,7 @@ def _content(status: OfferingStatus) -> OfferingStatus:
             "observed_at": None,
             "valid_until": None,
             "observed_generation": None,
+            "host_generation": None,
             "sold_out": None,
             "conditions": (),
         }

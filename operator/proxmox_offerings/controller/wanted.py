@@ -76,10 +76,11 @@ def unseen(
     keep_others: bool,
     live: Mapping[str, LiveObject],
     terms_changed: bool,
+    generation: int,
     now: datetime,
     lapsed: bool = False,
 ) -> tuple[Wanted, ...]:
-    """The Offerings while nothing believable is at hand. `explicit` follow from the host alone.
+    """The Offerings while nothing believable is at hand. `explicit` follow from the host alone, whose `generation` it is.
 
     `lapsed`: all that was said is too old, whatever `now` is.
     `keep_others`: Offerings beyond those stay too, because nobody knows whether they should exist (derived tiers, a host that cannot be read).
@@ -88,28 +89,33 @@ def unseen(
     def kept_of(said: OfferingStatus) -> OfferingStatus:
         return statements.held(said, now=datetime.max.replace(tzinfo=UTC) if lapsed else now)
 
+    def stands(said: OfferingStatus) -> bool:
+        return not terms_changed or statements.is_on_terms_of(said, generation)
+
     wanted = []
     for offering in explicit:
         said = _said(live.get(offering.name))
-        kept = offering.statement if said is None or terms_changed else kept_of(said)
+        kept = kept_of(said) if said is not None and stands(said) else offering.statement
         wanted.append(_wanted(offering, kept))
     names = {offering.name for offering in wanted}
     for name, there in live.items():
         if keep_others and name not in names:
             said = _said(there)
-            lost = said is None or (terms_changed and statements.is_known(said))
+            lost = said is None or (statements.is_known(said) and not stands(said))
             kept = statements.unknown(statements.NOT_OBSERVED) if said is None or lost else kept_of(said)
             wanted.append(Wanted(name=name, labels=None, spec=None, status=_bare(kept), reason=_reason(kept)))
     return tuple(wanted)
 
 
-def withdrawn(live: Mapping[str, LiveObject]) -> tuple[Wanted, ...]:
-    """What claims stock, claiming nothing any more."""
+def withdrawn(live: Mapping[str, LiveObject], *, generation: int) -> tuple[Wanted, ...]:
+    """What claims stock on other terms than those of the host's `generation`, claiming nothing any more."""
     nothing = statements.unknown(statements.NOT_OBSERVED)
     return tuple(
         Wanted(name=name, labels=None, spec=None, status=nothing, reason=OfferingReason.NOT_OBSERVED)
         for name, there in live.items()
-        if statements.is_known(_said(there))
+        if (said := _said(there)) is not None
+        and statements.is_known(said)
+        and not statements.is_on_terms_of(said, generation)
     )
 
 
@@ -170,7 +176,7 @@ def _said(live: LiveObject | None) -> OfferingStatus | None:
 
 
 def _bare(status: OfferingStatus) -> OfferingStatus:
-    return status.model_copy(update={"observed_generation": None, "conditions": ()})
+    return status.model_copy(update={"observed_generation": None, "host_generation": None, "conditions": ()})
 
 
 def _reason(status: OfferingStatus) -> OfferingReason:

@@ -2,9 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import quote
 
 from proxmox_offerings.proxmox.errors import CredentialsMissing
+
+LEAST: Final = 16
+"""Characters of a secret that cannot be in an answer by chance. Those of Proxmox VE are UUIDs, of 36."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +31,18 @@ class Token:
     def authorization(self) -> str:
         """The value of the Authorization header, which the server URL-unescapes (libpve-http-server Formatter.pm)."""
         return f"PVEAPIToken={quote(self.id, safe='@!')}={quote(self.secret, safe='')}"
+
+    def is_repeated_in(self, body: bytes) -> bool:
+        """Whether its secret is in a JSON text, however the text writes characters. Honest servers never tell it; what they tell is published."""
+        if len(self.secret) < LEAST:
+            return False
+        secret = self.secret.encode()
+        return secret in body or (b"\\" in body and secret in _ESCAPES.sub(_unescaped, body))
+
+
+_ESCAPES: Final = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|([\"\\/]))")
+"""Of the characters that a secret can consist of."""
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)]) if found[1] else found[2]

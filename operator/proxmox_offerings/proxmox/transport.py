@@ -108,6 +108,7 @@ class Transport:
         self._bounds = bounds
         self._on_call = on_call
         self._current = 0
+        self._token = token
         self._headers = {
             "Authorization": token.authorization,
             "Accept": "application/json",
@@ -272,6 +273,7 @@ class Transport:
         result = "cancelled"
         try:
             body = await self._fetch(endpoint, call)
+            self._refuse_own_secret(endpoint, call, body)
             data = data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}", path=call.path)
             result = "200"
         except CallFailed as failure:
@@ -287,6 +289,13 @@ class Transport:
             if self._on_call is not None:
                 self._on_call(call.label, result, time.monotonic() - started)
         return data
+
+    def _refuse_own_secret(self, endpoint: str, call: "_Call", body: bytes) -> None:
+        if self._token.is_repeated_in(body):
+            raise CallFailed(
+                f"{endpoint} answered {call} with the secret of the token in it, which would be published: "
+                "if somebody wrote it down there, put a new token in its place"
+            )
 
     async def _fetch(self, endpoint: str, call: "_Call") -> bytes:
         bounds = self._bounds

@@ -143,6 +143,8 @@ class OfferingStatus(Model):
 
     observed_generation: Count | None = None
     """The generation of the spec that this was said about."""
+    host_generation: Count | None = None
+    """The generation of the ProxmoxHost on whose terms this was said first. Absent while stock is Unknown."""
     stock: Stock = Stock.UNKNOWN
     """InStock, LowStock (few left), OutOfStock, or Unknown (not for sale: the cluster could not be judged)."""
     available: Count | None = None

@@ -100,9 +100,8 @@ def _comparable(value: Any) -> Any:
         return [_comparable(part) for part in value]
     if not isinstance(value, dict):
         return value
-    parts = {
-        key: _comparable(part) for key, part in value.items() if key not in TIMES | {"resourceVersion", "validUntil"}
-    }
+    of_the_moment = TIMES | {"resourceVersion", "validUntil", "hostGeneration", "f:hostGeneration"}
+    parts = {key: _comparable(part) for key, part in value.items() if key not in of_the_moment}
     if "managedFields" in parts:
         # The API server sorts them by time.
         parts["managedFields"] = sorted(parts["managedFields"], key=json.dumps)

@@ -346,6 +346,14 @@ class Process:
     def send(self, sent: signal.Signals) -> None:
         self._process.send_signal(sent)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def wait(self) -> int:
         return self._process.wait(15)
 

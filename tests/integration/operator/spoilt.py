@@ -49,4 +49,5 @@ async def main(settings: Settings) -> int:
 if __name__ == "__main__":
     # As the command line reads them.
     chosen = run.make_context("run", sys.argv[1:], auto_envvar_prefix="PROXMOX_OFFERINGS").params
-    sys.exit(asyncio.run(main(Settings(**chosen))))
+    ports = {name: None if chosen[name] < 0 else chosen[name] for name in ("health_port", "catalogue_port")}
+    sys.exit(asyncio.run(main(Settings(**{**chosen, **ports}))))

@@ -173,13 +173,13 @@ def runs(control_plane: Cluster) -> Iterator[Runs]:
     """Does one run for each fate, each in a namespace of its own, several at a time."""
     with contextlib.ExitStack() as namespaces:
 
-        def run(fate: Fate, namespace: str, undisturbed: Result | None) -> Result:
-            return Run(Kube(control_plane, namespace), Clusters(Clock()), fate).over(STEPS, undisturbed=undisturbed)
+        def all_of(*fates: Fate, undisturbed: Result | None = None, steps: Sequence[Step] = STEPS) -> list[Result]:
+            def run(fate: Fate, namespace: str) -> Result:
+                return Run(Kube(control_plane, namespace), Clusters(Clock()), fate).over(steps, undisturbed=undisturbed)
 
-        def all_of(*fates: Fate, undisturbed: Result | None = None) -> list[Result]:
             names = [namespaces.enter_context(own_namespace(control_plane)) for _ in fates]
             with ThreadPoolExecutor(4) as pool:
-                return list(pool.map(run, fates, names, [undisturbed] * len(fates)))
+                return list(pool.map(run, fates, names))
 
         yield all_of
 
@@ -196,6 +196,23 @@ def test_ended_at_any_write_and_started_again_it_comes_to_the_same_end(runs: Run
         undisturbed=undisturbed,
     )
     assert [result.counts for result in disturbed] == [undisturbed.counts] * len(disturbed)
+
+
+def test_an_operator_that_dies_after_each_write_gets_on_by_one_write_each_time(runs: Runs) -> None:
+    """Also while terms change: what the one before said on the new terms stands, else each would take back what the last one said, for ever."""
+    steps = STEPS[:2]
+    (undisturbed,) = runs(Fate(), steps=steps)
+    (disturbed,) = runs(Fate(fault=Fault.DIES, at=lambda _: True), steps=steps, undisturbed=undisturbed)
+    assert disturbed.counts == undisturbed.counts
+    assert all(len(writes) <= 2 * MOST_WRITES for writes in disturbed.writes), disturbed.writes
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_an_operator_that_dies_after_each_write_comes_to_the_same_end(runs: Runs) -> None:
+    (undisturbed,) = runs(Fate())
+    (disturbed,) = runs(Fate(fault=Fault.DIES, at=lambda _: True), undisturbed=undisturbed)
+    assert disturbed.counts == undisturbed.counts
 
 
 @pytest.mark.long

@@ -1,9 +1,10 @@
-"""Every field of ProxmoxHost.spec, changed one after another under a running operator: what is published is what follows from the spec alone.
+"""Every field of both kinds, changed one after another under a running operator: what is published is what follows from ProxmoxHost.spec alone.
 
 No reset in between: each change takes back the one before. What the plan says is asserted in tests/unit/catalogue/test_every_field.py; here the
 operator must publish that, whatever it published before, and show what is not part of a plan.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,9 @@ from integration.operator.harness import Clusters, Kube, eventually
 from proxmox_offerings.catalogue.plan import Plan, plan
 from proxmox_offerings.resources import OfferingSpec, ProxmoxHost, Stock
 from support.fields import BASE, CLUSTER, FIELDS, Field, Shows, changed
+from unit.resources.schemas import example
 
-OF_THE_MOMENT = {"observedAt", "validUntil", "observedGeneration", "conditions", "soldOut"}
+OF_THE_MOMENT = {"observedAt", "validUntil", "observedGeneration", "conditions", "soldOut", "hostGeneration"}
 
 
 class Seller:
@@ -140,3 +142,46 @@ def _timeless(state: dict[str, Any]) -> dict[str, Any]:
         }
         for name, one in state.items()
     }
+
+
+def test_each_field_of_an_offering_that_somebody_changes_is_put_right(
+    kube: Kube, clusters: Clusters, start: Start
+) -> None:
+    """Of what the operator alone writes nothing is anybody else's to say: neither what a unit is, nor that there is one."""
+    seller = Seller(kube, clusters)
+    seller.create(BASE)
+    operator = start()
+    eventually(lambda: seller.publishes(seller.planned(BASE, before=None)))
+    operator.settle()
+    before, other = kube.offering("fra1-small"), example("Offering")
+    tried = 0
+    for part, options in (("spec", ()), ("status", ("--subresource=status",))):
+        for name, value in other[part].items():
+            to = None if value == before[part].get(name) else value
+            patch = json.dumps({part: {name: to}})
+            refused = kube.kubectl(
+                "patch", "offering", "fra1-small", "--type=merge", *options, "-p", patch, check=False
+            )
+            tried += bool(refused)
+            eventually(lambda: _is_put_right(before, kube.offering("fra1-small"), f"{part}.{name}"))  # noqa: B023
+    assert tried > 25
+
+
+def _is_put_right(before: Mapping[str, Any], now: Mapping[str, Any], changed: str) -> bool:
+    """Raises AssertionError. Times may be later: what was changed is said anew."""
+    assert now["spec"] == before["spec"], changed
+    assert now["status"]["observedGeneration"] == now["metadata"]["generation"], changed
+    times = {"observedAt", "validUntil", "observedGeneration", "conditions"}
+    assert _without(now["status"], times) == _without(before["status"], times), changed
+    own, again = (
+        [(one["reason"], one["status"]) for one in offering["status"]["conditions"] if one["type"] == "Ready"]
+        for offering in (before, now)
+    )
+    assert own == again, changed
+    lasts = [
+        datetime.fromisoformat(one["status"]["validUntil"]) - datetime.fromisoformat(one["status"]["observedAt"])
+        for one in (before, now)
+    ]
+    assert lasts[0] == lasts[1], changed
+    assert now["status"]["observedAt"] >= before["status"]["observedAt"], changed
+    return True

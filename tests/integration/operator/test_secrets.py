@@ -170,6 +170,9 @@ async def fail_in_every_way(place: Place, token_secret: str) -> None:
         (Fault(path="/cluster/resources", body=f"<html>{echo}</html>", content_type="text/html"), "CallFailed"),
         (Fault(path="/cluster/resources", truncate=True), "CallFailed"),
         (Fault(path="/cluster/resources", data={echo: echo}), "CallFailed"),
+        (Fault(path="/cluster/resources", data=[node_called(token_secret)]), "CallFailed"),
+        (Fault(path="/cluster/resources", body=escaped([node_called(f"a{token_secret}")])), "CallFailed"),
+        (Fault(path="/version", data={"version": token_secret, "release": "9"}), "CallFailed"),
         (Fault(path="/cluster/resources", redirect=f"https://example.net/?{echo}"), "CallFailed"),
         (Fault(path="/access/permissions", data={"/vms/\x1b[2J\u202e1": {}}), "PrivilegesMissing"),
         (Fault(path="/version", data={"version": hostile[:9], "release": "9"}), "Observed"),
@@ -184,6 +187,21 @@ async def fail_in_every_way(place: Place, token_secret: str) -> None:
     await place.becomes("CertificateRejected")
     simulated.replace_certificate("renewed")
     await place.becomes("Observed")
+
+
+def node_called(name: str) -> dict[str, Any]:
+    """A row that is well-formed, and would be published by its name."""
+    return {"type": "node", "id": f"node/{name}", "node": name, "status": "online", "maxcpu": 8, "maxmem": 2**36}
+
+
+def escaped(data: object) -> str:
+    """An answer whose JSON writes every character of its texts as an escape."""
+    text = json.dumps({"data": data})
+    return re.sub(
+        r'"([^"]*)"(?=[,}\]])',
+        lambda value: '"' + "".join(f"\\u{ord(one):04x}" for one in value[1]) + '"',
+        text,
+    )
 
 
 def messages_of(kube: Kube) -> list[str]:

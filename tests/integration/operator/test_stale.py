@@ -1,18 +1,20 @@
 """An operator whose view of the cluster is of the past writes nothing that is of the past, and is right again when it hears of the present."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from integration.operator.audit import Audit
 from integration.operator.conftest import Start
-from integration.operator.harness import Clusters, Kube, eventually
-from integration.operator.test_publishing import BIG, SMALL, selling
+from integration.operator.harness import Clusters, Kube, OperatorThread, eventually
+from integration.operator.test_publishing import BIG, ONE_NODE, SMALL, selling
+from proxmox_offerings.controller.streams import Patience
 from proxmox_offerings.kube.errors import NotLeading
-from support.cluster import tier
+from support.cluster import guest, tier
 from support.controlplane import Cluster
-from support.faultproxy import FaultProxy, stall
+from support.faultproxy import FaultProxy, body, error_event, stall
 
 TINY = tier("tiny")
 
@@ -91,6 +93,106 @@ def test_events_that_cancel_out_while_it_hears_nothing_leave_nothing_wrong(
         counts = audit.counts()
     assert not [change for change in counts if "fra1" in change]
     assert counts["ADDED Offering/ams1-small"] == counts["DELETED Offering/ams1-big"] == 1
+
+
+GROUP = "/apis/proxmox-offerings.io/v1alpha1/namespaces/{namespace}/{plural}"
+
+
+def freeze(proxy: FaultProxy, kube: Kube) -> Callable[[], None]:
+    """What is listed now; called, it is all that lists tell from then on, and watches tell nothing: an API server that lags behind the others.
+
+    Single objects are read as they are, and written: those reads go to etcd on any API server.
+    """
+    paths = [GROUP.format(namespace=kube.namespace, plural=plural) for plural in ("proxmoxhosts", "offerings")]
+    lists = [(path, json.dumps(kube.cluster.api("GET", path)).encode()) for path in paths]
+
+    def begin() -> None:
+        for path, listed in lists:
+            proxy.add(body(listed), verb="list", path=path)
+            proxy.add(stall(), verb="watch", path=path)
+        proxy.break_streams()
+
+    return begin
+
+
+def other_terms(kube: Kube) -> None:
+    terms = {"cpu": {"percent": 50}, "memory": {"reserved": "0"}, "storage": {"reservedPercent": 0}}
+    kube.host("fra1", tiers=[SMALL, TINY], allocation=terms)
+    eventually(lambda: _sold(kube) == {"fra1-small": 4, "fra1-tiny": 8})
+    eventually(lambda: kube.get_host("fra1")["status"]["observedGeneration"] == 2)
+
+
+def another_host(kube: Kube) -> None:
+    """Of the same name; its tier is called as one of the other was."""
+    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s")
+    eventually(lambda: not kube.offerings(), within=40)
+    kube.host("fra1", tiers=[BIG | {"cpu": 16}])
+    eventually(lambda: _sold(kube) == {"fra1-big": 1} and kube.reason("fra1") == "Observed")
+
+
+def no_host(kube: Kube) -> None:
+    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s")
+    eventually(lambda: not kube.offerings(), within=40)
+
+
+@pytest.mark.parametrize("meanwhile", [other_terms, another_host, no_host])
+def test_restarted_on_a_list_of_the_past_it_deletes_nothing_and_sells_nothing_of_the_past(
+    kube: Kube, clusters: Clusters, start: Start, proxy: FaultProxy, tmp_path: Path, meanwhile: Callable[[Kube], None]
+) -> None:
+    """Sieve's "stale state": what it is told of is all consistent, and all over."""
+    endpoint = selling(kube, clusters, SMALL, BIG)
+    first = start()
+    eventually(lambda: kube.reason("fra1") == "Observed")
+    first.settle()
+    begin = freeze(proxy, kube)
+    meanwhile(kube)
+    first.settle()
+    first.stop()
+    sold, versions = _sold(kube), kube.versions()
+    begin()
+    # A guest more: there is something to say about each Offering of the past.
+    busier = ONE_NODE.but(guests=[guest(101, "pve1", cpu=4, memory="4Gi")])
+    clusters.seen[endpoint] = busier
+    with Audit(kube) as audit:
+        polls = clusters.polls[endpoint]
+        second = start(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
+        eventually(lambda: clusters.polls[endpoint] > polls and proxy.calls(verb="get", resource="proxmoxhosts"))
+        # It tries again with what it has found out, and must not be taken in then either.
+        eventually(lambda: len(proxy.calls(verb="get", resource="proxmoxhosts")) > 1 or meanwhile is no_host)
+        assert (_sold(kube), kube.versions()) == (sold, versions)
+        proxy.heal()
+        if meanwhile is not no_host:
+            eventually(lambda: second.operator.not_ready is None and second.idle, within=60)
+        eventually(lambda: second.idle)
+        assert _sold(kube).keys() == sold.keys()
+        assert audit.counts() == {}
+
+
+def test_a_list_of_the_past_ends_an_operator_that_knows_better_and_changes_nothing(
+    kube: Kube, clusters: Clusters, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """One API server of several lags behind, and the next list comes from that one: exit code 1, and the next process asks whoever answers then."""
+    selling(kube, clusters, SMALL, BIG)
+    operator = OperatorThread(
+        kubeconfig=proxy.write_kubeconfig(tmp_path / "kubeconfig"),
+        namespaces=(kube.namespace,),
+        clusters=clusters,
+        patience=Patience(settle=0.5),
+    ).start()
+    try:
+        eventually(lambda: kube.reason("fra1") == "Observed")
+        operator.settle()
+        begin = freeze(proxy, kube)
+        other_terms(kube)
+        operator.settle()
+        sold, versions = _sold(kube), kube.versions()
+        # Its watches are said to be too old, and begin anew with a list.
+        proxy.add(error_event(410), verb="watch", times=2)
+        begin()
+        assert operator.wait(30) == 1
+        assert (_sold(kube), kube.versions()) == (sold, versions)
+    finally:
+        operator.stop_soon()
 
 
 def _sold(kube: Kube) -> dict[str, int | None]:

@@ -1,13 +1,26 @@
 """Every field of ProxmoxHost.spec, one after another: what is accepted shows, what is refused is told where, and nothing breaks the plan."""
 
+import itertools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from proxmox_offerings.catalogue.plan import Plan, plan
 from proxmox_offerings.resources import InvalidResource, ProxmoxHost, Stock
-from support.fields import BASE, CLUSTER, FIELDS, WITHOUT_EFFECT, Field, changed, is_about, parts, schema_fields, values
+from support.fields import (
+    BASE,
+    CLUSTER,
+    FIELDS,
+    WITHOUT_EFFECT,
+    Field,
+    changed,
+    is_about,
+    parts,
+    schema_fields,
+    values,
+)
 from unit.resources.refused import MINIMAL
 
 SNAPSHOT = CLUSTER.snapshot()
@@ -55,3 +68,19 @@ def test_whatever_is_tried_at_a_field_is_planned_or_refused_by_its_name(kind: st
             plan(host=spec, snapshot=SNAPSHOT, past={})
             continue
         assert any(is_about(path, name) for name in blamed), (value, blamed)
+
+
+WORDS = {field.path: schema_fields()[field.kind]["enum"] for field in FIELDS if "enum" in schema_fields()[field.kind]}
+SAME: Mapping[str, set[str]] = {
+    # Prices of classes that no tier of the base asks for, beside the one for all.
+    "pricing.perGiBDisk[0].class": {"nvme", "ssd", "hdd", "network", "unknown"},
+    # Asks for other readings; the same snapshot says the same but for `allocation.storage.percent` (above).
+    "allocation.storage.accounting": {"Free", "Provisioned"},
+}
+"""Words that make no difference in the base, and why that is right."""
+
+
+@pytest.mark.parametrize("path", WORDS)
+def test_each_word_that_is_accepted_means_something_of_its_own(path: str) -> None:
+    said = {word: parts(planned(changed(path, word))) for word in WORDS[path] if word not in SAME.get(path, ())}
+    assert [(one, other) for one, other in itertools.combinations(said, 2) if said[one] == said[other]] == []

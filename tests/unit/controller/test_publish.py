@@ -65,7 +65,7 @@ class World:
         self.now = now
         there = self.live.offerings_of(HOST)
         _, written = await self.publish(
-            wanted.unseen(explicit, keep_others=keep, live=there, terms_changed=changed, now=now)
+            wanted.unseen(explicit, keep_others=keep, live=there, terms_changed=changed, generation=2, now=now)
         )
         return written
 
