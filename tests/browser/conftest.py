@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,13 +56,18 @@ async def server(shelf: Shelf) -> AsyncIterator[CatalogueServer]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, server: CatalogueServer) -> AsyncIterator[Visit]:
-    """Opens a page as somebody new, with options of a browser's context; at the end, nothing must have gone wrong."""
+    """Opens a page as somebody new, with options of a browser's context; at the end, nothing must have gone wrong.
+
+    `clock`: how much that of the visitor's machine is ahead; then tests can let time pass there (`page.clock.fast_forward`).
+    """
     visitors: list[Visitor] = []
     async with AsyncExitStack() as stack:
 
-        async def come(path: str = "/", **options: Any) -> Visitor:
+        async def come(path: str = "/", *, clock: timedelta | None = None, **options: Any) -> Visitor:
             context = await browser.new_context(**{"viewport": DESK, **options})
             stack.push_async_callback(context.close)
+            if clock is not None:
+                await context.clock.install(time=datetime.now(UTC) + clock)
             context.set_default_timeout(PATIENCE)
             visitor = Visitor(context=context, page=await context.new_page(), port=server.port)
             visitor.watch()
