@@ -52,7 +52,6 @@ async def quiet(calls: Counted) -> int:
 async def measured(place: Workplace, nodes: int, guests: int, turns: int) -> dict[str, Any]:
     """Turns of the whole and of the floor on one cluster, after a first look."""
     fleet, directory = place.fleet(clusters=1, nodes=nodes, guests=guests)
-    (directory / BEGAN).write_text(str(time.monotonic()), encoding="ascii")
     host, calls, fetcher = host_of(fleet), Counted(), Fetcher(fleet)
     observer = open_observer(spec=host.spec, token=token_of(fleet), on_news=lambda: None, on_call=calls)
     whole, least = Samples(), Samples()
@@ -63,6 +62,7 @@ async def measured(place: Workplace, nodes: int, guests: int, turns: int) -> dic
             first_calls = await quiet(calls)
         await observer.observe()
         fast_calls = await quiet(calls) - first_calls
+        (directory / BEGAN).write_text(str(time.monotonic()), encoding="ascii")
         for turn in range(turns + 1):
             if turn == 1:  # the first one opened the connections
                 whole, least = Samples(), Samples()

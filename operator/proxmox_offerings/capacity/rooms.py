@@ -276,7 +276,7 @@ def _counted(room: Room, guests: Iterable[GuestRow], *, policy: Policy, scale: _
             and maxcpu is not None
             and (machine or maxcpu != threads)
             and maxcpu % 1 == 0
-            and (not guest.tags or dedicated_tags.isdisjoint(guest.tags))
+            and (guest.tag_text is None or dedicated_tags.isdisjoint(guest.tags))
         ):
             vcpus += maxcpu
             memory += maxmem

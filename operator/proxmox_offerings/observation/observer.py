@@ -35,7 +35,7 @@ class _Visible:
     @classmethod
     def of(cls, fast: Fast) -> "_Visible":
         return cls(
-            guests=frozenset(guest.vmid for guest in fast.resources.guests),
+            guests=frozenset([guest.vmid for guest in fast.resources.guests]),
             storages=frozenset(storage.storage for storage in fast.resources.storages),
             nodes_with_numbers=frozenset(node.name for node in fast.resources.nodes if node.maxcpu is not None),
         )
@@ -108,9 +108,9 @@ class Observer:
         await self._client.aclose()
 
     async def _observe(self) -> Snapshot:
-        fast = await self._read_believable()
+        fast, visible = await self._read_believable()
         if fast.cluster.quorate:  # else nothing more is worth reading, and snapshot_of says so
-            self._visible = _Visible.of(fast)
+            self._visible = visible
             await self._wait(self._slow.notice(fast.resources))
             self._begin_cycle_if_due(fast)
         slow = self._known()
@@ -122,8 +122,8 @@ class Observer:
         self._last = snapshot
         return snapshot
 
-    async def _read_believable(self) -> Fast:
-        """The fast loop's answers, read after the token's rights were found to be enough.
+    async def _read_believable(self) -> tuple[Fast, _Visible]:
+        """The fast loop's answers and what can be seen in them, read after the token's rights were found to be enough.
 
         Rows that vanished may have been hidden for a moment only, while somebody replaced the token's rights, so they are read again once the
         rights are known to be there.
@@ -135,10 +135,12 @@ class Observer:
         elif not _may_count(slow.permissions):
             await self._slow.read_permissions()
         fast = await self._read_fast()
-        if self._visible is not None and self._visible.lost(_Visible.of(fast)):
+        visible = _Visible.of(fast)
+        if self._visible is not None and self._visible.lost(visible):
             await self._slow.read_permissions()
             fast = await self._read_fast()
-        return fast
+            visible = _Visible.of(fast)
+        return fast, visible
 
     async def _read_fast(self) -> Fast:
         read_at, client = self._clock(), self._client

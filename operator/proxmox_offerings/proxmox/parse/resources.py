@@ -98,9 +98,11 @@ def _is_usual(data: object) -> TypeGuard[list[UsualRow]]:
 
 def _usual(told_rows: Sequence[UsualRow]) -> _Told:
     told = _Told()
-    told.guests = [row for row in told_rows if isinstance(row, GuestRow)]
-    for row in [row for row in told_rows if not isinstance(row, GuestRow)]:
-        if isinstance(row, UsualStorage):
+    guests = told.guests
+    for row in told_rows:
+        if isinstance(row, GuestRow):
+            guests.append(row)
+        elif isinstance(row, UsualStorage):
             told.storages.append(
                 StorageRow(
                     storage=row.storage,
