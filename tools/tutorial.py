@@ -22,6 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120.0
+ENDING = 60.0
+"""Seconds for a terminal to end after Ctrl-C; an API server takes some on a busy machine."""
 STEP = re.compile(
     r"(?:<!-- (?P<what>terminal|end) (?P<name>\w+)(?:, until \"(?P<until>[^\"]*)\")? -->\n+)?(?:```console\n(?P<block>.*?)```)?",
     re.DOTALL,
@@ -170,17 +172,22 @@ class Reader:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(terminal.pid, signal.SIGINT)
         try:
-            terminal.wait(timeout=20)
+            terminal.wait(timeout=ENDING)
         except subprocess.TimeoutExpired:
             os.killpg(terminal.pid, signal.SIGKILL)
             raise TutorialError(f"Ctrl-C did not end {name}") from None
         print(f"[{name}] ^C", flush=True)
 
-    def leave(self) -> None:
-        """End whatever is still open, the last first."""
+    def leave(self) -> bool:
+        """End whatever is still open, the last first; whether all of it ended by itself."""
+        well = True
         for name in reversed(list(self._terminals)):
-            with contextlib.suppress(TutorialError):
+            try:
                 self.end(name)
+            except TutorialError as problem:
+                print(f"error: {problem}", file=sys.stderr)
+                well = False
+        return well
 
 
 def compare(page: str, printed: str) -> int:
@@ -212,9 +219,13 @@ def main() -> int:
                 reader.does(step)
         except TutorialError as problem:
             print(f"error: {problem}", file=sys.stderr)
-            return 1
-        finally:
             reader.leave()
+            return 1
+        except BaseException:
+            reader.leave()
+            raise
+        if not reader.leave():
+            return 1
     print(f"The page is what happens ({time.monotonic() - began:.0f} s).")
     return 0
 
