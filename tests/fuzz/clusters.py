@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from proxmox_offerings.catalogue.plan import plan
 from proxmox_offerings.inventory.snapshot import Snapshot
+from proxmox_offerings.proxmox.errors import ObservationError
 from proxmox_offerings.resources import ProxmoxHost
 from proxmox_offerings.simulator.changes import ChangingCluster
 from proxmox_offerings.simulator.config import SimulatorConfig, parse
@@ -121,8 +122,12 @@ Sold = Mapping[str, int]
 
 
 def sold(snapshot: Snapshot | None, terms: str) -> Sold:
-    """What is offered of a snapshot; nothing where there is none."""
+    """What is offered of a snapshot; nothing where there is none, or where it cannot be judged, as the reconciler has it."""
+    nothing = {one["name"]: 0 for one in TIERS}
     if snapshot is None:
-        return {one["name"]: 0 for one in TIERS}
-    offerings = plan(host=HOSTS[terms], snapshot=snapshot, past={}).offerings
+        return nothing
+    try:
+        offerings = plan(host=HOSTS[terms], snapshot=snapshot, past={}).offerings
+    except ObservationError:
+        return nothing
     return {one.tier: one.statement.available or 0 for one in offerings}

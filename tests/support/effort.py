@@ -14,7 +14,8 @@ SEED = int(os.environ.get("LONG_SEED") or secrets.randbelow(2**31))
 
 
 def rounds() -> Iterator[int]:
-    """0, 1, 2, ... until time is up; at least one."""
+    """0, 1, 2, ... until time is up; at least one. Prints SEED, which pytest shows of a test that fails."""
+    print(f"SEED={SEED}")
     end = time.monotonic() + SECONDS
     for number in count():
         if number and time.monotonic() > end:

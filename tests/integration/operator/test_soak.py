@@ -50,7 +50,12 @@ class Clusters:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._do(self._open.aclose())
+        async def close() -> None:
+            await self._open.aclose()
+            # Connections that the operator still had are closed by callbacks.
+            await asyncio.sleep(0.5)
+
+        self._do(close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(15)
         self._loop.close()
