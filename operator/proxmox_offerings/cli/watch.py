@@ -142,7 +142,7 @@ async def _watch(manifests: Sequence[HostManifest], screen: Screen | Lines) -> N
                 await changed.wait()
             while True:
                 changed.clear()
-                screen.show([_held(host.preview) for host in hosts if host.was_read])
+                screen.show([held_now(host.preview) for host in hosts if host.was_read])
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_seconds_valid([host.preview for host in hosts])):
                         await changed.wait()
@@ -150,7 +150,7 @@ async def _watch(manifests: Sequence[HostManifest], screen: Screen | Lines) -> N
         screen.close()
 
 
-def _held(preview: Preview) -> Preview:
+def held_now(preview: Preview) -> Preview:
     """What is left of it now: statements whose time is over become Unknown."""
     from proxmox_offerings.controller.statements import held, read_status  # noqa: PLC0415
 
