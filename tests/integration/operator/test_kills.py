@@ -138,12 +138,13 @@ def _is_done(kube: Kube, process: Process, sold: set[str]) -> bool:
             return False
         if not all(one.get("status", {}).get("available") for one in offerings.values()):
             return False
-        # A new process reads the cluster once, and then what it is told in addition.
-        if kube.reason("fra1") != "Observed" or process.metric("proxmox_offerings_refresh_seconds_count") < 1:
-            return False
-    with contextlib.suppress(OSError):
-        return not process.metric("workqueue_depth") + process.metric("controller_runtime_active_workers")
-    return False
+    try:
+        # A new process reads the cluster, whatever it finds said of it.
+        read = not sold or process.metric("proxmox_offerings_refresh_seconds_count") >= 1
+        busy = process.metric("workqueue_depth") + process.metric("controller_runtime_active_workers")
+    except OSError:
+        return False  # killed just now
+    return read and not busy and (not sold or kube.reason("fra1") == "Observed")
 
 
 @pytest.fixture
