@@ -1,16 +1,18 @@
-"""One Lease (coordination.k8s.io/v1), by which replicas agree who leads. What its content means is the elector's (controller/leader.py).
+"""Leases (coordination.k8s.io/v1): one by which replicas agree who leads, or one of each replica by which they divide the work.
 
-Like all that we write it is guarded: a write changes the version that it names, or nothing.
+What their content means is the elector's and the members' (controller/leader.py, controller/members.py). Like all that we write they are guarded: a write
+changes the version that it names, or nothing.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from proxmox_offerings.kube.client import KubeClient, path_of
-from proxmox_offerings.kube.errors import NotFound
+from proxmox_offerings.kube.errors import NOT_AN_ANSWER, NotFound, Unavailable
 
 PREFIX: Final = "/apis/coordination.k8s.io/v1"
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -43,6 +45,11 @@ class LiveLease:
     version: str
     body: Mapping[str, Any]
 
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Its annotations."""
+        return (self.body.get("metadata") or {}).get("annotations") or {}
+
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
         """From the wire; the API server has checked that it is a Lease."""
@@ -60,10 +67,13 @@ class LiveLease:
 class Lease:
     """The Lease `name` in `namespace`. Use a client of its own: renewing must not wait for other requests."""
 
-    def __init__(self, client: KubeClient, *, namespace: str, name: str) -> None:
+    def __init__(
+        self, client: KubeClient, *, namespace: str, name: str, labels: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._client = client
         self._namespace = namespace
         self._name = name
+        self._labels = labels
 
     def __str__(self) -> str:
         return f"{self._namespace}/{self._name}"
@@ -75,7 +85,9 @@ class Lease:
         except NotFound:
             return None
 
-    async def write(self, claim: Claim, *, before: LiveLease | None) -> LiveLease:
+    async def write(
+        self, claim: Claim, *, before: LiveLease | None, annotations: Mapping[str, str] = MappingProxyType({})
+    ) -> LiveLease:
         """Make `before` (None: a new Lease) say `claim`. Raises KubeError; Conflict if `before` is not what is there, NotFound if nothing is."""
         spec = {
             "holderIdentity": claim.holder,
@@ -84,10 +96,12 @@ class Lease:
             "acquireTime": _wire_of(claim.acquired_at),
             "renewTime": _wire_of(claim.renewed_at),
         }
+        metadata = {"name": self._name, "namespace": self._namespace}
         if before is None:
-            body = {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": spec}
+            body = {"metadata": _with(metadata, self._labels, annotations), "spec": spec}
             return LiveLease.of(await self._client.request("POST", self._path(), body=body))
-        body = {**before.body, "spec": {**(before.body.get("spec") or {}), **spec}}
+        metadata = _with(before.body.get("metadata") or metadata, self._labels, annotations)
+        body = {**before.body, "metadata": metadata, "spec": {**(before.body.get("spec") or {}), **spec}}
         return LiveLease.of(await self._client.request("PUT", self._path(self._name), body=body))
 
     async def aclose(self) -> None:
@@ -96,6 +110,51 @@ class Lease:
 
     def _path(self, name: str | None = None) -> str:
         return path_of(prefix=PREFIX, plural="leases", namespace=self._namespace, name=name)
+
+
+class Leases:
+    """The Leases that have the label `label` with the value `group`, in `namespace`. Use a client of its own, as for a Lease."""
+
+    def __init__(self, client: KubeClient, *, namespace: str, label: str, group: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._labels = {label: group}
+        self._selector = f"{label}={group}"
+
+    def __str__(self) -> str:
+        return f"those of {self._namespace} with {self._selector}"
+
+    async def list(self) -> Mapping[str, LiveLease]:
+        """All of them by name, not older than this call. Raises KubeError."""
+        path = path_of(prefix=PREFIX, plural="leases", namespace=self._namespace)
+        answer = await self._client.request("GET", path, query={"labelSelector": self._selector})
+        try:
+            return {item["metadata"]["name"]: LiveLease.of(item) for item in answer["items"]}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Unavailable(NOT_AN_ANSWER) from None
+
+    async def read(self, name: str) -> LiveLease | None:
+        """The one called `name`, labelled or not; None if there is none. Raises KubeError."""
+        return await self._named(name).read()
+
+    async def write(
+        self, name: str, claim: Claim, *, before: LiveLease | None, annotations: Mapping[str, str]
+    ) -> LiveLease:
+        """Make it say `claim`, have these annotations and the label. Raises as Lease.write."""
+        return await self._named(name).write(claim, before=before, annotations=annotations)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+    def _named(self, name: str) -> Lease:
+        return Lease(self._client, namespace=self._namespace, name=name, labels=self._labels)
+
+
+def _with(metadata: Mapping[str, Any], labels: Mapping[str, str], annotations: Mapping[str, str]) -> dict[str, Any]:
+    """`metadata` with more labels and annotations: what others keep there stays."""
+    more = {"labels": labels, "annotations": annotations}
+    return {**metadata, **{key: {**(metadata.get(key) or {}), **value} for key, value in more.items() if value}}
 
 
 def _time_of(text: str | None) -> datetime | None:
