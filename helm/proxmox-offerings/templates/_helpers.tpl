@@ -90,6 +90,12 @@ annotations:
 {{- if and (not $election.enabled) (gt (int .Values.replicaCount) 1) }}
 {{- fail "replicaCount is more than 1 while leaderElection.enabled is false: two operators would undo each other's work. Elect one, or run one." }}
 {{- end }}
+{{- if and .Values.shareWork (not $election.enabled) }}
+{{- fail "shareWork needs leaderElection.enabled: the replicas divide the work by Leases." }}
+{{- end }}
+{{- if and .Values.shareWork (gt (int .Values.replicaCount) 16) }}
+{{- fail "shareWork: at most 16 replicas share the work; more would stand by." }}
+{{- end }}
 {{- if not (and (gt (float64 $election.leaseDurationSeconds) (float64 $election.renewDeadlineSeconds)) (ge (float64 $election.renewDeadlineSeconds) (mulf 2.0 (float64 $election.retryPeriodSeconds)))) }}
 {{- fail "leaderElection: leaseDurationSeconds must be more than renewDeadlineSeconds, and that at least twice retryPeriodSeconds." }}
 {{- end }}

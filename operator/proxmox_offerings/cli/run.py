@@ -145,6 +145,12 @@ class Range(click.ParamType[Network]):
     help="Between two renewals.",
 )
 @click.option(
+    "--share-work",
+    is_flag=True,
+    help="Several processes, at most 16, divide the ProxmoxHosts among themselves, instead of one working and the others standing by. "
+    "Each holds a Lease named after --leader-elect-name.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["auto", "console", "json"]),
     default=DEFAULTS["log_format"],

@@ -13,7 +13,9 @@ from typing import Final, Protocol
 
 import structlog
 
+from proxmox_offerings.controller.acting import acting_for
 from proxmox_offerings.controller.announcements import Announcement, Change, HostChange, announcements_of
+from proxmox_offerings.controller.live import host_of
 from proxmox_offerings.kube.errors import Conflict, KubeError, NotLeading
 from proxmox_offerings.kube.events import Event
 from proxmox_offerings.resources import Offering, ProxmoxHost
@@ -116,7 +118,8 @@ class Announcer:
             at=self._now(),
         )
         try:
-            await self._events.create(event)
+            with acting_for(live.ref if isinstance(change, HostChange) else host_of(live)):
+                await self._events.create(event)
         except (Conflict, NotLeading):
             return  # told before, or not ours to tell
         except KubeError as error:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Final, Literal
 
 Network = IPv4Network | IPv6Network
+
+LONGEST_LABEL: Final = 63
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -48,6 +50,8 @@ class Settings:
     """Namespace of the Lease by which one is elected. None: the pod's own."""
     leader_elect_name: str = "proxmox-offerings"
     """Name of the Lease. Operators that serve different namespaces need different ones."""
+    share_work: bool = False
+    """Whether several processes divide the ProxmoxHosts among themselves, instead of one working and the others standing by."""
     leader_elect_lease_duration: int = 15
     """Seconds after the last sign of the leader until another one takes over."""
     leader_elect_renew_deadline: float = 10.0
@@ -61,6 +65,10 @@ class Settings:
 
     def check(self) -> None:
         """Raises ValueError, with what to do, if these do not go together."""
+        if self.share_work and self.leader_elect is False:
+            raise ValueError("--share-work needs Leases, which --no-leader-elect does without: leave one of them out")
+        if self.share_work and len(self.leader_elect_name) > LONGEST_LABEL:
+            raise ValueError(f"with --share-work, --leader-elect-name is a label: at most {LONGEST_LABEL} characters")
         durations = (self.leader_elect_lease_duration, self.leader_elect_renew_deadline, self.leader_elect_retry_period)
         if not durations[0] > durations[1] >= 2 * durations[2] > 0:
             raise ValueError(

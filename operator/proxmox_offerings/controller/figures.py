@@ -1,7 +1,7 @@
 """What is known about each ProxmoxHost and each Offering, as metrics: made from what is there whenever they are read, so that series go with objects.
 
-The same promise as everywhere: a number is there only while it may be believed. Only the leader tells, so that nobody adds up the same Offerings
-twice.
+The same promise as everywhere: a number is there only while it may be believed. Only who works on a host tells of it, so that nobody adds up the
+same Offerings twice.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -59,19 +59,19 @@ class Seen:
 
 
 class Figures(Collector):
-    """See the module. `seen` tells what this process knows of each host's cluster; nothing is told unless `leading`."""
+    """See the module. `seen` tells what this process knows of each host's cluster; nothing is told of a host but what `tells_of` it."""
 
     def __init__(
         self,
         *,
         live: LiveObjects,
         seen: Callable[[Ref], Seen | None],
-        leading: Callable[[], bool],
+        tells_of: Callable[[Ref], bool],
         now: Callable[[], datetime],
     ) -> None:
         self._live = live
         self._seen = seen
-        self._leading = leading
+        self._tells_of = tells_of
         self._now = now
 
     def describe(self) -> Iterable[Metric]:
@@ -81,9 +81,9 @@ class Figures(Collector):
     def collect(self) -> Iterable[Metric]:
         """All series of this moment."""
         told = {name: GaugeMetricFamily(one.name, one.help, labels=one.labels) for name, one in FIGURES.items()}
-        if self._leading():
-            now = self._now()
-            for host in self._live.hosts().values():
+        now = self._now()
+        for host in self._live.hosts().values():
+            if self._tells_of(host.ref):
                 self._tell_of_host(told, host, now)
                 self._tell_of_offerings(told, host, now)
         return told.values()

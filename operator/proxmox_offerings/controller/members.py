@@ -1,13 +1,13 @@
 """Divides the ProxmoxHosts among several processes, and sees to it that no two ever work on the same one.
 
-Each member holds a Lease of its own and publishes in it whom it takes for alive; with that anybody can tell which buckets it claims (ring.py). The argument
-is in docs/design/members-share-the-work.md, and the rules are these:
+Each member holds a Lease of its own and publishes in it whom it takes for alive; with that anybody can tell which buckets it claims (ring.py). The
+argument is in docs/design/members-share-the-work.md, and the rules are these:
 
-- **Claim, then look.** A member works on a bucket only after its claim was published, and after a list that was asked for later showed no claim of
-  another living member to it. Of two that claim the same at least one sees the other.
+- **Claim, then look.** A member works on a bucket only after its claim was published, and after a list that was asked for later showed no claim
+  of another living member to it. Of two that claim the same at least one sees the other.
 - **Let go, then publish.** What a new view takes from a member, it stops working on before it publishes that view.
-- **Only monotonic clocks decide**, as in leader.py: a member stops by itself a while after it *sent* the last renewal that succeeded; others take it for dead a
-  longer while after they *saw* its Lease change, and only by a list that was asked for after that.
+- **Only monotonic clocks decide**, as in leader.py: a member stops by itself a while after it *sent* the last renewal that succeeded; others take it
+  for dead a longer while after they *saw* its Lease change, and only by a list that was asked for after that.
 - An answer that was lost may have been done or not, or may yet be: until another write is acknowledged, only what all these views allow is worked on.
 - `require` is asked right before each write, so that nothing is sent after the deadline, however long the process was paused.
 
@@ -99,6 +99,7 @@ class Member:
         self._seen: dict[str, _Seen] = {}
         self._listed_at = -math.inf
         self._number: int | None = None
+        self._barred: set[int] = set()
         self._published: View | None = None
         self._unsure = False
         self._renewed_at = -math.inf
@@ -156,7 +157,9 @@ class Member:
 
     def _pause(self) -> float:
         """Twice as often as Leases are renewed, so that who leaves is noticed within half a period; more often while others have to let go."""
-        waits = self._number is not None and self._published and self._share != ring.share_of(self._number, self._published)
+        waits = (
+            self._number is not None and self._published and self._share != ring.share_of(self._number, self._published)
+        )
         delay = self._timing.retry_period / (8 if waits else 2) * self._random.uniform(0.75, 1.0)
         left = self._until - asyncio.get_running_loop().time()
         return min(delay, left) if self._share and left > 0 else delay
@@ -224,7 +227,7 @@ class Member:
                 # Written after it was seen last. Whoever wants to lead counts from then, and longer.
                 self._common_renewed(lease, began=self._listed_at)
             self._note(name, lease)
-        for name in self._seen.keys() - found.keys():
+        for name in self._seen.keys() - found.keys() - {self._group}:  # that one may be there without the label
             if not self._is_alive(name, began):
                 del self._seen[name]
         self._listed_at = began
@@ -256,9 +259,14 @@ class Member:
             return self._number
         if self._share:
             raise _LostError("its Lease is gone, or another's")
-        free = (number for number, name in self._names.items() if not self._is_alive(name, began))
+        free = (
+            number
+            for number, name in self._names.items()
+            if number not in self._barred and not self._is_alive(name, began)
+        )
         number = next(iter(ours), next(free, None))
         if number is None:
+            self._barred.clear()
             raise KubeError(f"there are {MOST_MEMBERS} members already: this process stands by")
         return number
 
@@ -280,13 +288,19 @@ class Member:
         until = self._own_until
         self._unsure = True
         began = clock()
-        written = await self._leases.write(
-            self._names[number],
-            self._claim(self.identity, before),
-            before=before,
-            annotations={VIEW: ring.written(view)},
-        )
+        try:
+            written = await self._leases.write(
+                self._names[number],
+                self._claim(self.identity, before),
+                before=before,
+                annotations={VIEW: ring.written(view)},
+            )
+        except Conflict:
+            if before is None:
+                self._barred.add(number)  # somebody was faster, or took the label away
+            raise
         self._require_in_time()
+        self._barred.clear()
         again |= clock() >= until
         self._unsure = False
         self._number, self._published = number, view

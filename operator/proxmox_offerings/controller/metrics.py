@@ -136,7 +136,24 @@ class Metrics:
             Counter, "workqueue_retries_total", "Reconciles that are repeated because of an error.", *queue
         )
         self._master = self._of(
-            Gauge, "leader_election_master_status", "1 if this process leads, 0 if it stands by.", "name"
+            Gauge,
+            "leader_election_master_status",
+            "1 if this process leads or works on a share, 0 if it stands by.",
+            "name",
+        )
+        self._members = self._of(
+            Gauge,
+            "proxmox_offerings_members",
+            "Processes that share the work, as this one sees it; 0 while it is none of them, or where work is not shared.",
+        )
+        self._owned = self._of(
+            Gauge, "proxmox_offerings_hosts_owned", "ProxmoxHosts that this process works on, and no other one."
+        )
+        self._handovers = self._of(
+            Counter,
+            "proxmox_offerings_hosts_handed_over_total",
+            "ProxmoxHosts that this process began to work on (gained), or left to another one (lost), new and deleted ones not counted.",
+            "direction",
         )
         self._kube_calls = self._of(
             Counter,
@@ -226,6 +243,18 @@ class Metrics:
     def watch_leadership(self, name: str, leading: Callable[[], bool]) -> None:
         """Tell whether this process leads, whenever metrics are read. `name` is the Lease's."""
         self._master.labels(name=name).set_function(lambda: float(leading()))
+
+    def watch_members(self, members: Callable[[], float]) -> None:
+        """Tell how many share the work, whenever metrics are read."""
+        self._members.set_function(members)
+
+    def watch_share(self, owned: Callable[[], float]) -> None:
+        """Tell how many hosts this process works on, whenever metrics are read."""
+        self._owned.set_function(owned)
+
+    def handed_over(self, hosts: int, *, gained: bool) -> None:
+        """Count hosts that came to this process, or left it."""
+        self._handovers.labels(direction="gained" if gained else "lost").inc(hosts)
 
     def watch_contact(self, lost_seconds: Callable[[], float]) -> None:
         """Read the contact with the API server whenever metrics are read."""

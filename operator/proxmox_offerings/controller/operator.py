@@ -1,8 +1,8 @@
 """The operator as a process: puts the parts together, starts them in order, and ends them in the opposite one.
 
 Order: credentials, health, the first full list, the watches and, in the one process that is elected, the workers. The others stand by: they know all
-that exists, and neither read Proxmox nor write. On SIGTERM the watches end first, then the work in hand is abandoned where it stands (every reconcile
-may be), then the Lease is given back, then connections are closed.
+that exists, and neither read Proxmox nor write. Where processes share the work, each works on its share. On SIGTERM the watches end first, then the
+work in hand is abandoned where it stands (every reconcile may be), then the Lease is given back, then connections are closed.
 """
 
 import asyncio
@@ -13,21 +13,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import aiohttp
 import kopf
 import structlog
 
 from proxmox_offerings import __version__
 from proxmox_offerings.catalogue.plan import plan, unobserved
-from proxmox_offerings.controller import logging, watch
+from proxmox_offerings.controller import host_status, logging, watch
+from proxmox_offerings.controller.acting import acting_for
 from proxmox_offerings.controller.announcer import Announcer
 from proxmox_offerings.controller.backoff import Backoff
+from proxmox_offerings.controller.candidates import candidate_of
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.controller.contact import Contact
 from proxmox_offerings.controller.figures import Figures
 from proxmox_offerings.controller.health import HealthServer
-from proxmox_offerings.controller.leader import Elector, Timing, own_identity
+from proxmox_offerings.controller.leader import Elector, own_identity
 from proxmox_offerings.controller.live import LiveObjects
+from proxmox_offerings.controller.members import NOTHING, Member
 from proxmox_offerings.controller.metrics import Metrics, QueueMetrics
 from proxmox_offerings.controller.pace import Pace
 from proxmox_offerings.controller.planning import MakePlan
@@ -35,14 +37,14 @@ from proxmox_offerings.controller.publish import Publisher
 from proxmox_offerings.controller.queue import Requeue, WorkQueue
 from proxmox_offerings.controller.reconcile import Reconciler, Unobserved
 from proxmox_offerings.controller.resync import Resync, WentBack
+from proxmox_offerings.controller.ring import ALL, Share, bucket_of
 from proxmox_offerings.controller.session import OpenObserver, Session
 from proxmox_offerings.controller.streams import Patience, Streams
 from proxmox_offerings.kube.client import KubeClient
 from proxmox_offerings.kube.errors import KubeError
 from proxmox_offerings.kube.events import Events
 from proxmox_offerings.kube.hosts import Hosts
-from proxmox_offerings.kube.lease import Lease, pod_namespace
-from proxmox_offerings.kube.objects import Ref
+from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.kube.offerings import Offerings
 from proxmox_offerings.kube.secrets import Secrets
 from proxmox_offerings.observation.connect import open_observer
@@ -61,11 +63,11 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
     logging.configure(log_format=settings.log_format, log_level=settings.log_level)
     metrics = Metrics()
     try:
-        elector = await _candidate(settings, metrics)
+        candidate = await candidate_of(settings, metrics)
         client = await KubeClient.connect(
             kubeconfig=settings.kubeconfig,
             counted=metrics.kube_call,
-            guard=elector.require if elector is not None else lambda: None,
+            guard=candidate.require if candidate is not None else lambda: None,
         )
     except KubeError as problem:
         log.error("no access to the API server", problem=str(problem))  # noqa: TRY400 - the sentence says it all
@@ -77,7 +79,7 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
     operator = Operator(
         settings,
         client=client,
-        elector=elector,
+        candidate=candidate,
         metrics=metrics,
         open_observer=functools.partial(open_observer, addresses=addresses, on_call=metrics.api_call),
         make_plan=plan,
@@ -86,37 +88,13 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> int:
     return await operator.run(stop)
 
 
-async def _candidate(settings: Settings, metrics: Metrics) -> Elector | None:
-    """What takes part in the election, with a connection of its own; None where there is none. Raises KubeError, ValueError."""
-    if settings.leader_elect is False:
-        return None
-    timing = Timing(
-        lease_duration=settings.leader_elect_lease_duration,
-        renew_deadline=settings.leader_elect_renew_deadline,
-        retry_period=settings.leader_elect_retry_period,
-    )
-    # Half of the deadline, so that one request which hangs does not cost the leadership.
-    timeout = aiohttp.ClientTimeout(total=timing.renew_deadline / 2)
-    client = await KubeClient.connect(kubeconfig=settings.kubeconfig, counted=metrics.kube_call, client_timeout=timeout)
-    namespace = settings.leader_elect_namespace or (pod_namespace() if client.in_pod else None)
-    if namespace is None:
-        await client.aclose()
-        if settings.leader_elect:
-            raise ValueError("outside of a pod say in which namespace the Lease is: --leader-elect-namespace")
-        return None
-    name = settings.leader_elect_name
-    elector = Elector(Lease(client, namespace=namespace, name=name), identity=own_identity(), timing=timing)
-    metrics.watch_leadership(name, lambda: elector.leading)
-    return elector
-
-
 def utc_now() -> datetime:
     """The wall clock."""
     return datetime.now(UTC)
 
 
 class Operator:
-    """All parts, put together. Without `elector` it always leads. `client` and `elector` are closed at the end."""
+    """All parts, put together. Without `candidate` it always works on all hosts. `client` and `candidate` are closed at the end."""
 
     def __init__(
         self,
@@ -127,15 +105,16 @@ class Operator:
         open_observer: OpenObserver,
         make_plan: MakePlan,
         unobserved: Unobserved,
-        elector: Elector | None = None,
+        candidate: Elector | Member | None = None,
         now: Callable[[], datetime] = utc_now,
         patience: Patience = DEFAULT_PATIENCE,
         pace: Pace[Ref] | None = None,
     ) -> None:
         self._settings = settings
         self._client = client
-        self._elector = elector
-        self._electing: asyncio.Task[None] | None = None
+        self._candidate = candidate
+        self._taking_part: asyncio.Task[None] | None = None
+        self._share = NOTHING
         self._metrics = metrics
         self._open_observer = open_observer
         self._secrets = Secrets(client)
@@ -165,6 +144,7 @@ class Operator:
             failed=self._reconcile_failed,
             watcher=QueueMetrics(metrics),
             pace=pace,
+            group=lambda ref: ref.namespace,
         )
         metrics.watch_queue(
             depth=lambda: len(self.queue),
@@ -173,13 +153,14 @@ class Operator:
             longest=lambda: max(self.queue.seconds_in_hand, default=0.0),
             concurrency=settings.concurrency,
         )
-        metrics.add(Figures(live=live, seen=self._reconciler.seen, leading=self._is_leading, now=now))
+        metrics.watch_share(lambda: sum(map(self._tells_of, live.hosts())))
+        metrics.add(Figures(live=live, seen=self._reconciler.seen, tells_of=self._tells_of, now=now))
         self._resync = Resync(
             hosts=hosts,
             offerings=offerings,
             live=live,
             namespaces=namespaces,
-            concerned=self.queue.add,
+            concerned=self._concerned,
             contact=self._contact,
             backoff=Backoff(),
             settle=patience.settle,
@@ -193,7 +174,7 @@ class Operator:
             patience=patience,
         )
         self._registry = watch.registry_of(
-            connect=streams.session, live=live, concerned=self.queue.edited, startup=self._start, cleanup=self._stop
+            connect=streams.session, live=live, concerned=self._edited, startup=self._start, cleanup=self._stop
         )
         self._health = self._health_server()
         self._shop_window = self._catalogue_server(now)
@@ -251,18 +232,18 @@ class Operator:
         finally:
             await self._stop()
             await self._client.aclose()
-            if self._elector is not None:
-                await self._elector.aclose()
+            if self._candidate is not None:
+                await self._candidate.aclose()
             # Ours and kopf's TLS connections are closed by callbacks; a loop that ends before leaves their sockets to the garbage collector.
             await asyncio.sleep(0.25)
 
     async def _start(self) -> None:
         await self._resync.until_listed()
         self._listed = True
-        if self._elector is None:
+        if self._candidate is None:
             self._lead()
         else:
-            self._electing = asyncio.create_task(self._elect(self._elector), name="leader election")
+            self._taking_part = asyncio.create_task(self._take_part(self._candidate), name="candidate")
         self._resyncing = asyncio.create_task(self._keep_listing(), name="resync")
 
     def _give_up(self, problem: str) -> None:
@@ -284,7 +265,7 @@ class Operator:
         """End all that `_start` started. May be called again."""
         # kopf would wait five seconds for whoever waits for an event that nobody sets.
         self._end.set()
-        for task in (self._electing, self._resyncing):
+        for task in (self._taking_part, self._resyncing):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -294,39 +275,82 @@ class Operator:
             if server is not None:
                 await server.stop()
 
-    async def _elect(self, elector: Elector) -> None:
+    async def _take_part(self, candidate: Elector | Member) -> None:
         """Be a candidate until cancelled, whatever goes wrong: a process that stands by for ever would look well."""
         while True:
             try:
-                await elector.run(lead=self._lead, rest=self._rest)
+                if isinstance(candidate, Elector):
+                    await candidate.run(lead=self._lead, rest=self._rest)
+                else:
+                    await candidate.run(settle=self._settle)
             except Exception:
-                log.exception("leader election failed")
+                log.exception("taking part failed")
             await asyncio.sleep(self._settings.leader_elect_retry_period)
 
     def _lead(self) -> None:
         """Look at all hosts, and from now on at each that changes."""
-        for ref in self._live.hosts():
-            self.queue.add(ref)
-        self.queue.start()
-        self._announcing = asyncio.create_task(self._announcer.run(), name="events")
+        self._begin(ALL)
 
     async def _rest(self) -> None:
-        """Abandon all work, and forget what was seen of Proxmox: the next one who leads begins with reading."""
+        """Abandon all work, and forget what was seen of Proxmox: the next one who works on it begins with reading."""
+        self._share = NOTHING
         await self.queue.stop()
         await self._reconciler.close()
         announcing, self._announcing = self._announcing, None
         if announcing is not None:
             announcing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await announcing
+            await asyncio.gather(announcing, return_exceptions=True)
 
-    def _is_leading(self) -> bool:
-        return self._listed and (self._elector is None or self._elector.leading)
+    async def _settle(self, share: Share) -> None:
+        """Work on the hosts of `share`, and on no others when this ends."""
+        before = self._share
+        if not share:
+            await self._rest()
+            return
+        if lost := before - share:
+            self._share = before & share
+            self._metrics.handed_over(len(self._hosts_of(lost)), gained=False)
+            await self.queue.drop(lambda ref: bucket_of(ref) in lost)
+            await self._reconciler.forget(lambda ref: bucket_of(ref) in lost)
+        self._begin(share)
+
+    def _begin(self, share: Share) -> None:
+        """Look at all hosts of `share` that are not looked at yet, and from now on at each of it that changes."""
+        gained = self._hosts_of(share - self._share)
+        self._metrics.handed_over(len(gained), gained=True)
+        self._share = share
+        for host in gained:
+            # Nobody waits for what was said before, and still holds.
+            (self.queue.add if host_status.terms_changed(host) else self.queue.add_due)(host.ref)
+        if self._announcing is None:
+            self.queue.start()
+            self._announcing = asyncio.create_task(self._announcer.run(), name="events")
+
+    def _hosts_of(self, share: Share) -> list[LiveObject]:
+        return [host for ref, host in self._live.hosts().items() if bucket_of(ref) in share]
+
+    def _concerned(self, ref: Ref) -> None:
+        """Something is new about a host."""
+        if bucket_of(ref) in self._share:
+            self.queue.add(ref)
+
+    def _edited(self, ref: Ref) -> None:
+        """Somebody changed a host, or something of it; the next change may follow."""
+        if bucket_of(ref) in self._share:
+            self.queue.edited(ref)
+
+    def _tells_of(self, ref: Ref) -> bool:
+        """Whether metrics tell of this host here: of each in one process, so that sums over all count nothing twice."""
+        candidate = self._candidate
+        if not self._listed or isinstance(candidate, Elector):
+            return self._listed and isinstance(candidate, Elector) and candidate.leading
+        return candidate is None or candidate.owns(ref)
 
     async def _reconcile(self, ref: Ref) -> Requeue:
         began = time.monotonic()
         try:
-            requeue = await self._reconciler.reconcile(ref)
+            with acting_for(ref):
+                requeue = await self._reconciler.reconcile(ref)
         except Exception:
             self._metrics.reconciled("error", time.monotonic() - began)
             raise

@@ -138,7 +138,11 @@ class Reconciler:
 
     async def close(self) -> None:
         """Stop observing."""
-        for ref in list(self._memories):
+        await self.forget(lambda _: True)
+
+    async def forget(self, which: Callable[[Ref], bool]) -> None:
+        """Stop observing these hosts: somebody else works on them."""
+        for ref in [ref for ref in self._memories if which(ref)]:
             await self._forget(ref)
 
     async def _make_right(self, resource: LiveObject, memory: Memory) -> bool:

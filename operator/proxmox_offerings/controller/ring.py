@@ -1,7 +1,7 @@
 """Which member works on which ProxmoxHost: rendezvous hashing, so that a member that comes or goes moves nothing but its own share. Pure.
 
-Hosts fall into a fixed number of buckets by namespace and name, and each bucket belongs to the member whose hash with it is highest. What is agreed upon,
-published and compared is sets of buckets, which does not depend on which hosts there are.
+Hosts fall into a fixed number of buckets by namespace and name, and each bucket belongs to the member whose hash with it is highest. What is agreed
+upon, published and compared is sets of buckets, which does not depend on which hosts there are.
 """
 
 from collections.abc import Iterable

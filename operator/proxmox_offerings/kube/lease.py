@@ -1,7 +1,7 @@
 """Leases (coordination.k8s.io/v1): one by which replicas agree who leads, or one of each replica by which they divide the work.
 
-What their content means is the elector's and the members' (controller/leader.py, controller/members.py). Like all that we write they are guarded: a write
-changes the version that it names, or nothing.
+What their content means is the elector's and the members' (controller/leader.py, controller/members.py). Like all that we write they are guarded: a
+write changes the version that it names, or nothing.
 """
 
 from collections.abc import Mapping

@@ -17,6 +17,7 @@ from tools.kube.controlplane import ApiError, Cluster, ControlPlane
 from integration.operator.harness import Kube, Process, eventually
 from integration.operator.test_leadership import QUICK, sell, serving
 from integration.operator.test_publishing import BIG, SMALL
+from proxmox_offerings.controller.ring import MOST_MEMBERS
 from proxmox_offerings.simulator.simulator import Simulator
 from support.controlplane import ROOT
 from support.helm import Helm
@@ -113,10 +114,13 @@ class Account:
         )
 
 
-def rendered(plane: ControlPlane, helm: Helm, home: str, served: str | None) -> list[dict[str, Any]]:
+def rendered(
+    plane: ControlPlane, helm: Helm, home: str, served: str | None, *, share_work: bool = False
+) -> list[dict[str, Any]]:
     """What people apply for an operator in namespace `home`: the manifests for the whole cluster, the chart for the namespace `served`."""
     if served is not None:
-        return helm.template({"watchNamespaces": [served], "crds": {"enabled": False}}, namespace=home, name=HOME)
+        values = {"watchNamespaces": [served], "crds": {"enabled": False}, "shareWork": share_work}
+        return helm.template(values, namespace=home, name=HOME)
     documents = []
     for document in yaml.safe_load_all(plane.kubectl_run("kustomize", ROOT / "manifests").stdout):
         for place in (document["metadata"], *document.get("subjects", ())):
@@ -140,10 +144,12 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 def deploy(plane: ControlPlane, helm: Helm, tmp_path: Path) -> Callable[..., Account]:
     """Makes an account, in a namespace of its own beside those that it serves."""
 
-    def deployed(home: str, *, served: str | None, namespaces: Iterable[str]) -> Account:
+    def deployed(
+        home: str, *, served: str | None, namespaces: Iterable[str], share_work: bool = False
+    ) -> Account:
         for namespace in (home, *namespaces):
             plane.api("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-        manifests = yaml.safe_dump_all(rendered(plane, helm, home, served))
+        manifests = yaml.safe_dump_all(rendered(plane, helm, home, served, share_work=share_work))
         plane.kubectl_run("apply", "--server-side", "-f", "-", input=manifests)
         token = plane.kubectl_run("-n", home, "create", "token", HOME).stdout.strip()
         kubeconfig = tmp_path / f"{home}.kubeconfig"
@@ -155,9 +161,11 @@ def deploy(plane: ControlPlane, helm: Helm, tmp_path: Path) -> Callable[..., Acc
     return deployed
 
 
-def everything_happens(account: Account, kubes: Sequence[Kube], simulated: Simulator, log: Path) -> None:
+def everything_happens(
+    account: Account, kubes: Sequence[Kube], simulated: Simulator, log: Path, *more: str
+) -> None:
     """The life of an operator: hosts come, change, fail and go; another process takes over."""
-    flags = ("--leader-elect-namespace", account.home, *QUICK)
+    flags = ("--leader-elect-namespace", account.home, *QUICK, *more)
     kube = kubes[0]
     processes = [Process(account.kubeconfig, account.served, log / "one", flags=flags)]
     try:
@@ -198,10 +206,11 @@ def everything_happens(account: Account, kubes: Sequence[Kube], simulated: Simul
 
 
 @pytest.mark.parametrize(
-    ("home", "served", "others"),
+    ("home", "served", "others", "share_work"),
     [
-        pytest.param(HOME, None, ("fra", "ams"), id="for the whole cluster"),
-        pytest.param("tenant-home", "tenant", (), id="for one namespace"),
+        pytest.param(HOME, None, ("fra", "ams"), False, id="for the whole cluster"),
+        pytest.param("tenant-home", "tenant", (), False, id="for one namespace"),
+        pytest.param("sharing-home", "shared", (), True, id="as members that share the work"),
     ],
 )
 def test_the_operator_uses_each_right_that_it_has_and_no_other(
@@ -211,12 +220,14 @@ def test_the_operator_uses_each_right_that_it_has_and_no_other(
     home: str,
     served: str | None,
     others: tuple[str, ...],
+    share_work: bool,
 ) -> None:
     """A right that is not used would be given away for nothing; one that is missing shows as a refusal."""
     namespaces = others or (served or "",)
-    account = deploy(home, served=served, namespaces=namespaces)
+    account = deploy(home, served=served, namespaces=namespaces, share_work=share_work)
+    more = ("--share-work",) if share_work else ()
     with serving() as simulated:
-        everything_happens(account, [Kube(plane, namespace) for namespace in namespaces], simulated, tmp_path)
+        everything_happens(account, [Kube(plane, namespace) for namespace in namespaces], simulated, tmp_path, *more)
     assert account.refused() == []
     used, granted = account.used(), account.granted(home) | account.granted(namespaces[0])
     assert (granted - used, used - granted) == (set(), set())
@@ -301,3 +312,16 @@ def test_whoever_takes_over_the_account_gets_at_little(deploy: Callable[..., Acc
     assert not account.may("POST", f"/api/v1/namespaces/{home}/pods", {})
     assert not account.may("POST", f"/api/v1/namespaces/{home}/serviceaccounts/proxmox-offerings/token", {})
     assert not account.may("GET", f"/apis/events.k8s.io/v1/namespaces/{served}/events")
+
+
+def test_members_get_at_their_own_leases_and_no_others(deploy: Callable[..., Account]) -> None:
+    """Those of as many as may share the work, by name; all that others keep in Leases of that namespace can be seen, and nothing changed."""
+    account = deploy("members-home", served="members-served", namespaces=("members-served",), share_work=True)
+    assert account.granted("members-home") == AT_HOME | {Right("coordination.k8s.io", "leases", "list")}
+    leases = f"{LEASES}/members-home/leases"
+    for number in range(MOST_MEMBERS):
+        assert account.may("PUT", f"{leases}/proxmox-offerings-{number}", {})
+    for name in (f"proxmox-offerings-{MOST_MEMBERS}", "another"):
+        assert not account.may("PUT", f"{leases}/{name}", {})
+    assert not account.may("DELETE", f"{leases}/proxmox-offerings-0")
+    assert not account.may("GET", f"{LEASES}/members-served/leases")

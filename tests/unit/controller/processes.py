@@ -1,4 +1,4 @@
-"""Several processes in one, each with an event loop of its own on one virtual clock: each can be paused (SIGSTOP), killed, and cut off from the server.
+"""Several processes in one, each with an event loop of its own on one virtual clock: each can be paused (SIGSTOP), killed, and cut off.
 
 What a paused process sent still arrives; what it is sent waits. Everything is decided by the seeds.
 """
@@ -7,7 +7,7 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -214,7 +214,9 @@ class Process:
         }
         self.member = self.new_member(self.connection, group=GROUP, **common)
         self.elector = Elector(OneLease(self.connection), **common)
-        work = self.elector.run(lead=self._lead, rest=self._rest) if self.leads else self.member.run(settle=self._settle)
+        work = (
+            self.elector.run(lead=self._lead, rest=self._rest) if self.leads else self.member.run(settle=self._settle)
+        )
         self._task = self.loop.create_task(work)
         self.world.processes.append(self)
 
@@ -268,8 +270,8 @@ class Process:
         self.working = share
 
     def _in_loop(self, ask: Callable[[], Share]) -> Share:
-        asyncio._set_running_loop(self.loop)  # noqa: SLF001 - the member asks the running loop for the time
+        asyncio._set_running_loop(self.loop)  # the member asks the running loop for the time
         try:
             return ask()
         finally:
-            asyncio._set_running_loop(None)  # noqa: SLF001
+            asyncio._set_running_loop(None)

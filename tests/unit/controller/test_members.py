@@ -152,7 +152,7 @@ def test_a_write_is_asked_for_its_host_and_refused_without_one() -> None:
                         return frozenset()
                 return ring.ALL
 
-            return bool(process._in_loop(ask))  # noqa: SLF001
+            return bool(process._in_loop(ask))
 
         assert [may(process, ref) for process in (one, two) for ref in (host, None)] == [True, False, False, False]
 
@@ -215,6 +215,18 @@ def test_a_lease_that_is_deleted_or_taken_stops_its_member_and_hands_nothing_ove
         assert all(process.runs for process in processes)
 
 
+def test_leases_that_lost_their_label_are_neither_waited_for_for_ever_nor_in_the_way() -> None:
+    with world() as there:
+        old = Process(world=there, name="old", leads=True)
+        until(there, lambda: old.share, within=1)
+        old.kill()
+        dead = there.leases[GROUP].claim
+        there.write(f"{GROUP}-0", dead, None, {})
+        one = Process(world=there, name="one")
+        assert until(there, lambda: one.share == ring.ALL, within=40) < 17
+        assert there.leases[f"{GROUP}-1"].claim.holder == "one"
+
+
 def _fields(claim: Any) -> dict[str, Any]:
     return {name: getattr(claim, name) for name in claim.__slots__}
 
@@ -247,7 +259,7 @@ def live_through(fates: list[Fate], seed: int, *, new_member: Any = Member) -> N
         for process in there.processes:
             process.paused = False
             suffer(process, "heals", rng)
-        if not any(not process.dead and not process._task.done() for process in there.processes):  # noqa: SLF001
+        if not any(not process.dead and not process._task.done() for process in there.processes):
             begin()
         until(there, lambda: all_owned(there), within=60)
         there.run(20)
@@ -333,6 +345,10 @@ class Hasty(Member):
 @pytest.mark.parametrize("careless", [Careless, Greedy, Confident, Hasty])
 def test_each_of_the_rules_is_needed(careless: type[Member]) -> None:
     """Without it two may write for one host, and this test sees it: so the others can fail."""
-    with pytest.raises(Twice):
+
+    def search() -> None:
         for seed in range(60):
             live_through(random_fates(random.Random(seed)), seed, new_member=careless)
+
+    with pytest.raises(Twice):
+        search()

@@ -46,7 +46,7 @@ def test_the_names_that_dashboards_for_controllers_use_are_there() -> None:
 def test_no_label_is_one_that_a_cluster_fills() -> None:
     """A cluster has thousands of guests and names its nodes as it likes."""
     ours = {"namespace", "host", "tier"}
-    words = {"resource", "unit", "stock", "reason", "result", "call", "code", "method", "controller", "name"}
+    words = {"resource", "unit", "stock", "reason", "result", "call", "code", "method", "controller", "name", "direction"}
     assert {label for one in described() for label in one.labels} == ours | words
 
 
@@ -61,7 +61,7 @@ def test_a_server_that_answers_with_odd_numbers_makes_few_series() -> None:
 def series_of(world: Running, *, leading: bool = True) -> dict[str, float]:
     """Name and labels, but for those of the host -> value."""
     metrics = Metrics()
-    metrics.add(Figures(live=world.live, seen=world.reconciler.seen, leading=lambda: leading, now=world.now))
+    metrics.add(Figures(live=world.live, seen=world.reconciler.seen, tells_of=lambda _: leading, now=world.now))
     lines = [line for line in metrics.text().decode().splitlines() if line.startswith("proxmox_offerings_")]
     found = (re.match(r"proxmox_offerings_(\w+)\{(.*)\} (.*)", line) for line in lines)
     told = {}

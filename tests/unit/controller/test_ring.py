@@ -49,8 +49,8 @@ def test_a_view_is_read_as_it_was_written(view: frozenset[int]) -> None:
     assert ring.read(ring.written(view)) == view
 
 
-@pytest.mark.parametrize("text", [None, "", "1024/", "512/0,1", "1024/0,x", "1024/0,16", "1024/-1", "1024/0,,1", "0,1", 7, "1024/٣"])
+@pytest.mark.parametrize(
+    "text", [None, "", "1024/", "512/0,1", "1024/0,x", "1024/0,16", "1024/-1", "1024/0,,1", "0,1", 7, "1024/٣"]
+)
 def test_what_is_no_view_is_taken_for_none(text: object) -> None:
     assert ring.read(text) is None
-
-
