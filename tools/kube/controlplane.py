@@ -130,7 +130,7 @@ class Cluster:
             raise error
         return done
 
-    def api(self, method: str, path: str, body: object = None) -> Any:
+    def api(self, method: str, path: str, body: object = None, *, content_type: str = "application/json") -> Any:
         """One request as the administrator: the JSON answer, or the text where it is not JSON.
 
         Raises ApiError for an answer of 400 or above, OSError if the server is not reached.
@@ -139,7 +139,7 @@ class Cluster:
             f"{self.server}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.admin_token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.admin_token}", "Content-Type": content_type},
         )
         context = ssl.create_default_context(cafile=str(self.directory / "ca.crt"))
         opener = urllib.request.build_opener(

@@ -11,7 +11,7 @@ argument is in docs/design/members-share-the-work.md, and the rules are these:
 - An answer that was lost may have been done or not, or may yet be: until another write is acknowledged, only what all these views allow is worked on.
 - `require` is asked right before each write, so that nothing is sent after the deadline, however long the process was paused.
 
-The Lease by which processes elect a leader is held by all members together: a process that is told to lead does not begin beside them, nor they beside it.
+The Lease by which processes elect a leader is held by all members together: one that is told to lead does not begin beside them, nor they beside it.
 """
 
 import asyncio
@@ -371,19 +371,16 @@ class Member:
         )
 
     async def _release(self) -> None:
-        """Let the others take over at once."""
+        """Let the others take over at once. What is held together is not given back: somebody may be joining at this moment."""
         if self._number is None:
             return
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
-                found, began = await self._look()
+                found, _ = await self._look()
                 mine = found.get(self._names[self._number])
                 if mine is not None and mine.claim.holder == self.identity:
                     await self._give_back(self._names[self._number], mine)
                     log.info("lease given back", identity=self.identity)
-                common = found.get(self._group)
-                if common is not None and common.claim.holder == TOGETHER and self._alive(began) <= {self._number}:
-                    await self._give_back(self._group, common)
         except (KubeError, TimeoutError) as problem:
             log.warning("lease not given back", identity=self.identity, problem=str(problem) or "no answer")
 

@@ -144,9 +144,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 def deploy(plane: ControlPlane, helm: Helm, tmp_path: Path) -> Callable[..., Account]:
     """Makes an account, in a namespace of its own beside those that it serves."""
 
-    def deployed(
-        home: str, *, served: str | None, namespaces: Iterable[str], share_work: bool = False
-    ) -> Account:
+    def deployed(home: str, *, served: str | None, namespaces: Iterable[str], share_work: bool = False) -> Account:
         for namespace in (home, *namespaces):
             plane.api("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         manifests = yaml.safe_dump_all(rendered(plane, helm, home, served, share_work=share_work))
@@ -161,9 +159,7 @@ def deploy(plane: ControlPlane, helm: Helm, tmp_path: Path) -> Callable[..., Acc
     return deployed
 
 
-def everything_happens(
-    account: Account, kubes: Sequence[Kube], simulated: Simulator, log: Path, *more: str
-) -> None:
+def everything_happens(account: Account, kubes: Sequence[Kube], simulated: Simulator, log: Path, *more: str) -> None:
     """The life of an operator: hosts come, change, fail and go; another process takes over."""
     flags = ("--leader-elect-namespace", account.home, *QUICK, *more)
     kube = kubes[0]

@@ -109,12 +109,16 @@ def test_who_ends_well_hands_over_within_two_seconds_and_only_after_its_work(set
         assert not processes[0].working
 
 
-def test_the_last_one_gives_all_back() -> None:
+def test_after_the_last_one_the_next_one_begins_at_once_and_one_that_leads_alone_when_the_lease_runs_out() -> None:
     with world() as there:
         (one,) = start(there, 1)
         one.stop()
         there.run(1)
-        assert {lease.claim.holder for lease in there.leases.values()} == {""}
+        two = Process(world=there, name="two")
+        assert until(there, lambda: two.share == ring.ALL, within=5) < 0.2
+        two.stop()
+        three = Process(world=there, name="three", leads=True)
+        assert until(there, lambda: three.share == ring.ALL, within=20) < 16.5
 
 
 def test_who_joins_gets_its_share_within_three_seconds_and_moves_nothing_else() -> None:

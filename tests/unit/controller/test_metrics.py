@@ -46,7 +46,19 @@ def test_the_names_that_dashboards_for_controllers_use_are_there() -> None:
 def test_no_label_is_one_that_a_cluster_fills() -> None:
     """A cluster has thousands of guests and names its nodes as it likes."""
     ours = {"namespace", "host", "tier"}
-    words = {"resource", "unit", "stock", "reason", "result", "call", "code", "method", "controller", "name", "direction"}
+    words = {
+        "resource",
+        "unit",
+        "stock",
+        "reason",
+        "result",
+        "call",
+        "code",
+        "method",
+        "controller",
+        "name",
+        "direction",
+    }
     assert {label for one in described() for label in one.labels} == ours | words
 
 
