@@ -32,8 +32,7 @@ async def candidate_of(settings: Settings, metrics: Metrics) -> Elector | Member
     if settings.share_work:
         leases = Leases(client, namespace=namespace, label=LABEL, group=name)
         member = Member(leases, group=name, identity=own_identity(), timing=timing)
-        metrics.watch_leadership(name, lambda: bool(member.share))
-        metrics.watch_members(lambda: member.members)
+        metrics.watch_members(name, lambda: member.members)
         return member
     elector = Elector(Lease(client, namespace=namespace, name=name), identity=own_identity(), timing=timing)
     metrics.watch_leadership(name, lambda: elector.leading)

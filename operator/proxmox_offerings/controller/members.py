@@ -194,7 +194,7 @@ class Member:
                 found, began = await self._look()
                 if self._place(found, began) != number or self._alive(began) | {number} != view:
                     return
-        await self._bury(found, began)
+        await self._bury(found, began, number)
         await self._hold_together(found, began)
         others = self._claims_of_others(began, number)
         in_time = asyncio.get_running_loop().time() < self._until
@@ -309,11 +309,16 @@ class Member:
         self._put_off_limit()
         return again
 
-    async def _bury(self, found: Mapping[str, LiveLease], began: float) -> None:
-        """Say of who is dead that nobody holds its Lease, so that who comes new does not wait for it. Raises KubeError."""
-        for name in self._names.values():
+    async def _bury(self, found: Mapping[str, LiveLease], began: float, number: int) -> None:
+        """Say of who is dead that nobody holds its Lease, so that who comes new does not wait for it. Raises KubeError.
+
+        And of ours under another number, which a request left behind that was given up long ago.
+        """
+        for other, name in self._names.items():
             lease = found.get(name)
-            if lease is None or not lease.claim.holder or self._is_alive(name, began):
+            if other == number or lease is None or not lease.claim.holder:
+                continue
+            if lease.claim.holder != self.identity and self._is_alive(name, began):
                 continue
             with contextlib.suppress(Conflict, NotFound):
                 await self._give_back(name, lease)

@@ -138,13 +138,14 @@ class Metrics:
         self._master = self._of(
             Gauge,
             "leader_election_master_status",
-            "1 if this process leads or works on a share, 0 if it stands by.",
+            "1 if this process leads, 0 if it stands by. Not with --share-work.",
             "name",
         )
         self._members = self._of(
             Gauge,
             "proxmox_offerings_members",
-            "Processes that share the work, as this one sees it; 0 while it is none of them, or where work is not shared.",
+            "Processes that share the work, as this one sees it; 0 while it is none of them. Only with --share-work.",
+            "name",
         )
         self._owned = self._of(
             Gauge, "proxmox_offerings_hosts_owned", "ProxmoxHosts that this process works on, and no other one."
@@ -244,9 +245,9 @@ class Metrics:
         """Tell whether this process leads, whenever metrics are read. `name` is the Lease's."""
         self._master.labels(name=name).set_function(lambda: float(leading()))
 
-    def watch_members(self, members: Callable[[], float]) -> None:
-        """Tell how many share the work, whenever metrics are read."""
-        self._members.set_function(members)
+    def watch_members(self, name: str, members: Callable[[], float]) -> None:
+        """Tell how many share the work, whenever metrics are read. `name` is that of the Lease that they hold together."""
+        self._members.labels(name=name).set_function(members)
 
     def watch_share(self, owned: Callable[[], float]) -> None:
         """Tell how many hosts this process works on, whenever metrics are read."""

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -78,7 +79,7 @@ class KubeClient:
         found = kubeconfig_at(kubeconfig)
         configuration = Configuration()
         # aiohttp would look for proxies and netrc files in two threads for each request, which costs as much as the request.
-        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_asking(guard)]}
         await _load(configuration, found, context)
         configuration.proxy = configuration.proxy or _proxy_of_environment(configuration.host)
         return cls(
@@ -193,7 +194,7 @@ class KubeClient:
             headers["Connection"] = "close"
         try:
             if method != "GET":
-                self._guard()
+                self._guard()  # and once more when there is a connection
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=self._timeout
             )
@@ -236,6 +237,23 @@ async def connected(
         yield client
     finally:
         await client.aclose()
+
+
+def _asking(guard: Guard) -> aiohttp.TraceConfig:
+    """Asks `guard` when a request that changes something has its connection: waiting for one may take seconds, and a process may be paused there."""
+    trace = aiohttp.TraceConfig()
+
+    async def started(_: object, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams) -> None:
+        context.writes = request.method != "GET"
+
+    async def connected(_: object, context: SimpleNamespace, __: object) -> None:
+        if context.writes:
+            guard()
+
+    trace.on_request_start.append(started)
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
+    return trace
 
 
 def path_of(

@@ -33,6 +33,13 @@ def leads(*values: str) -> Series:
     }
 
 
+def shares(*values: str) -> Series:
+    return {
+        f'proxmox_offerings_members{{name="lease",namespace="offerings",pod="{pod}"}}': told
+        for pod, told in zip("abc", values, strict=False)
+    }
+
+
 def of_host(metric: str, values: str, more: str = "") -> Series:
     return {f"proxmox_offerings_{metric}{{{OF_ONE}{more}}}": values}
 
@@ -67,7 +74,7 @@ CASES = {
     "ProxmoxOfferingsNotLed": Case(
         leads("0x90", "0x90"),
         {"namespace": "offerings", "name": "lease"},
-        [leads("0x90", "1x90"), leads("1x5 0x1 1x90", "0x90"), {}],
+        [leads("0x90", "1x90"), leads("1x5 0x1 1x90", "0x90"), shares("2x90", "2x90"), shares("0x90", "1x90"), {}],
     ),
     "ProxmoxOfferingsTwoLeaders": Case(
         leads("1x90", "1x90"),

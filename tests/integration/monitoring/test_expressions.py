@@ -47,7 +47,14 @@ def exported(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -
         process = Process(control_plane.kubeconfig, namespace, log, flags=flags)
         try:
             asyncio.run(_observed(kube))
-            text = process.get("/metrics")[1]
+            # One that would share the work, and may not while another one leads: it tells that, and nothing of hosts.
+            waiting = Process(
+                control_plane.kubeconfig, namespace, log.with_name("waiting"), flags=(*flags, "--share-work")
+            )
+            try:
+                text = process.get("/metrics")[1] + waiting.get("/metrics")[1]
+            finally:
+                waiting.end()
         finally:
             process.end()
     labels: dict[str, set[str]] = defaultdict(set)

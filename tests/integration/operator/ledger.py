@@ -29,7 +29,8 @@ class _Claim:
 class Ledger:
     """Use as a context manager; `kubeconfig` gives each process a way of its own.
 
-    `double` tells of each write for a host that another process had written for before, while that one lived and still claimed it.
+    `double` tells of each write for a host that another process had written for before, while that one lived and still claimed it. Only what the API
+    server did counts: what leaves in the moment after a process made sure that it may, it refuses (docs/design/writes-carry-their-version.md).
     """
 
     cluster: Cluster
@@ -54,17 +55,23 @@ class Ledger:
         async def note(request: web.Request, forward: Forward) -> web.StreamResponse:
             arrived = time.monotonic()
             what, name, *_ = [*request.path.split("/")[6:8], "", ""]
-            if what in ("offerings", "proxmoxhosts"):
-                self._write(writer, name.removesuffix("-small"), arrived)
+            if what != "leases":
+                answer = await passed_on(request, forward)
+                if what in ("offerings", "proxmoxhosts") and answer.status < 300:
+                    self._write(writer, name.removesuffix("-small"), arrived)
+                return answer
+            body = json.loads(await request.read())
+            self._lease(writer, body, arrived, acknowledged=False)
             answer = await passed_on(request, forward)
-            if what == "leases" and answer.status < 300:
-                self._lease(writer, json.loads(await request.read()), arrived)
+            if answer.status < 300:
+                self._lease(writer, body, arrived, acknowledged=True)
             return answer
 
         proxy.add(note, verb="write")
         return proxy.write_kubeconfig(path)
 
-    def _lease(self, writer: str, body: dict, arrived: float) -> None:
+    def _lease(self, writer: str, body: dict, arrived: float, *, acknowledged: bool) -> None:
+        """What is let go is let go before it is published; what is claimed holds when that is acknowledged."""
         number = body["metadata"]["name"].rpartition("-")[2]
         if not number.isdecimal():
             return
@@ -72,7 +79,11 @@ class Ledger:
         alive = bool(body["spec"]["holderIdentity"])
         share = ring.share_of(int(number), view) if view is not None and alive else ring.Share()
         with self._lock:
-            self._claims[writer] = _Claim(share=share, until=arrived + self.duration)
+            before = self._claims.get(writer)
+            if acknowledged:
+                self._claims[writer] = _Claim(share=share, until=arrived + self.duration)
+            elif before is not None:
+                before.share &= share
 
     def _write(self, writer: str, host: str, arrived: float) -> None:
         with self._lock:

@@ -16,11 +16,11 @@ from integration.operator.test_publishing import SMALL
 from proxmox_offerings.simulator.simulator import Simulator
 from support.controlplane import Cluster
 
-LEASE_SECONDS = 6
+LEASE_SECONDS = 9
 TIMING = (
     f"--leader-elect-lease-duration={LEASE_SECONDS}",
-    "--leader-elect-renew-deadline=4.5",
-    "--leader-elect-retry-period=0.8",
+    "--leader-elect-renew-deadline=7",
+    "--leader-elect-retry-period=1",
 )
 """Shorter than by default, and long enough for a machine that is busy with other tests."""
 CARELESS = str(Path(__file__).with_name("careless.py"))
@@ -94,7 +94,7 @@ def test_two_share_the_work_and_hand_over_without_writing_for_one_host_at_a_time
         two = member()
         until_shared(24, one, two)
         eventually(lambda: all(kube.stock(f"{name}-small")[0] == "InStock" for name in names), within=30)
-        assert min(owned(one, two)) >= 4, "24 hosts, of which each has half, more or less"
+        eventually(lambda: min(owned(one, two)) >= 4)
 
         with editing(kube.cluster, kube.namespace, names):
             eventually(lambda: min(map(ledger.writes.__getitem__, ("process-1", "process-2"))) > 50, within=60)
@@ -120,8 +120,8 @@ def test_two_share_the_work_and_hand_over_without_writing_for_one_host_at_a_time
         assert one.end() == 0
 
 
-def test_without_asking_who_may_write_the_ledger_shows_two(kube: Kube, member: Member, ledger: Ledger) -> None:
-    """The test above can fail: a process that believes in its share after a pause writes for hosts that are another's by now."""
+def test_of_two_that_write_for_one_host_the_ledger_tells(kube: Kube, member: Member, ledger: Ledger) -> None:
+    """The test above can fail: a process that renews nothing, and does not stop for that, writes for hosts that are another's by now."""
     with serving() as simulated:
         names = make_hosts(kube, simulated, 12)
         careless = member(program=(CARELESS, kube.namespace))
@@ -129,10 +129,6 @@ def test_without_asking_who_may_write_the_ledger_shows_two(kube: Kube, member: M
         two = member()
         until_shared(12, careless, two)
         with editing(kube.cluster, kube.namespace, names):
-            eventually(lambda: min(map(ledger.writes.__getitem__, ("process-1", "process-2"))) > 30, within=30)
-            careless.send(signal.SIGSTOP)
-            until_shared(12, two)
-            before = ledger.writes["process-2"]
-            eventually(lambda: ledger.writes["process-2"] > before + 50, within=60)
-            careless.send(signal.SIGCONT)
-            eventually(lambda: ledger.double, within=15)
+            eventually(lambda: ledger.double, within=60)
+        careless.destroy()
+        assert two.end() == 0

@@ -201,6 +201,7 @@ class Process:
     new_member: Callable[..., Member] = Member
     paused: bool = False
     dead: bool = False
+    ending: bool = False
     working: Share = frozenset()
 
     def __post_init__(self) -> None:
@@ -233,6 +234,7 @@ class Process:
 
     def stop(self) -> None:
         """As SIGTERM does."""
+        self.ending = True
         self._task.cancel()
 
     def kill(self) -> None:

@@ -263,11 +263,11 @@ def live_through(fates: list[Fate], seed: int, *, new_member: Any = Member) -> N
         for process in there.processes:
             process.paused = False
             suffer(process, "heals", rng)
-        if not any(not process.dead and not process._task.done() for process in there.processes):
+        if all(process.dead or process.ending for process in there.processes):
             begin()
         until(there, lambda: all_owned(there), within=60)
         there.run(20)
-        assert all_owned(there)
+        until(there, lambda: all_owned(there), within=5)  # a request that was given up long ago may arrive at last
 
 
 def suffer(process: Process, fate: str, rng: random.Random) -> None:
@@ -298,7 +298,7 @@ HISTORIES = st.lists(
 
 
 @given(HISTORIES, st.integers(0, 2**16))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_happens_no_two_may_write_for_one_host_and_in_the_end_somebody_does(
     fates: list[Fate], seed: int
 ) -> None:
