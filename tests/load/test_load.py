@@ -66,6 +66,54 @@ def test_one_cluster_that_takes_half_a_minute_for_each_answer_delays_none_of_the
     run(main())
 
 
+def test_ten_clusters_that_never_answer_in_time_delay_none_of_the_others() -> None:
+    """As many as there are places."""
+
+    async def main() -> None:
+        answers = await recorded(small_cluster())
+        fleet = Fleet(concurrency=10)
+        names = [f"host-{number:02d}" for number in range(60)]
+        for name in names:
+            fleet.clusters[f"https://{name}.example.net:8006"] = answers
+            fleet.apply_host(name, SMALL, refreshIntervalSeconds=REFRESH)
+        for name in names[:10]:
+            fleet.slow[f"https://{name}.example.net:8006"] = 300.0
+        fleet.queue.start()
+        try:
+            await asyncio.sleep(10)
+            assert all(fleet.offerings(name) for name in names[10:])
+            await asyncio.sleep(4 * REFRESH)
+            assert min(fleet.refreshed[name] for name in names[10:]) >= 4
+        finally:
+            await fleet.end()
+
+    run(main())
+
+
+def test_five_hundred_hosts_that_began_together_are_spread_over_their_interval() -> None:
+    async def main() -> None:
+        answers = await recorded(small_cluster())
+        fleet = Fleet(concurrency=32)
+        for number in range(500):
+            fleet.clusters[f"https://host-{number}.example.net:8006"] = answers
+            fleet.apply_host(f"host-{number}", SMALL, refreshIntervalSeconds=REFRESH)
+        fleet.queue.start()
+        try:
+            await asyncio.sleep(REFRESH)
+            per_second = []
+            for _ in range(REFRESH):
+                before = sum(fleet.refreshed.values())
+                await asyncio.sleep(1)
+                per_second.append(sum(fleet.refreshed.values()) - before)
+            # 8.3 on average; of a random choice of seconds hardly any is above 20.
+            assert 495 <= sum(per_second) <= 505
+            assert max(per_second) <= 20
+        finally:
+            await fleet.end()
+
+    run(main())
+
+
 def test_a_thousand_edits_of_one_host_at_once_cost_two_reconciles() -> None:
     async def main() -> None:
         fleet = Fleet(concurrency=10)

@@ -60,7 +60,7 @@ class Range(click.ParamType[Network]):
     type=click.IntRange(1, 1000),
     default=DEFAULTS["concurrency"],
     show_default=True,
-    help="ProxmoxHosts looked at at the same time.",
+    help="ProxmoxHosts looked at at the same time; one that takes longer than 5 s gives its place to another.",
 )
 @click.option(
     "--health-address", default=DEFAULTS["health_address"], show_default=True, help="Where health and metrics listen."

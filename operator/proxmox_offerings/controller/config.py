@@ -25,7 +25,7 @@ class Settings:
     deny_endpoint_ranges: tuple[Network, ...] = ()
     """Addresses that the operator does not connect to. 0.0.0.0/0 and ::/0 leave only what is allowed."""
     concurrency: int = 32
-    """ProxmoxHosts that are looked at at the same time. One that does not answer keeps its place until its calls time out."""
+    """ProxmoxHosts that are looked at at the same time. One that takes longer than 5 s gives its place to another."""
     health_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     """Where /healthz, /readyz and /metrics are served."""
     health_port: int | None = 8080

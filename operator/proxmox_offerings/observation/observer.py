@@ -53,7 +53,8 @@ class Observer:
 
     `inventory_interval` seconds between slow loops; `provisioned`: storage is accounted by configured sizes. `clock` tells the wall time,
     `monotonic` seconds that never go back. `grace` seconds are waited for what must be read at once, None: until all is there. `on_news` is
-    called when the slow loop has read something that no turn has seen yet; `on_progress` is told in a few words what was read.
+    called when the slow loop has read something that no turn has seen yet; `on_progress` is told in a few words what was read. `phase`, from 0 to 1,
+    says how soon the second slow loop comes: after half of the interval to all of it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Observer:
         on_news: Callable[[], None],
         grace: float | None = GRACE_SECONDS,
         on_progress: Callable[[str], None] = lambda _: None,
+        phase: float = 1.0,
     ) -> None:
         self._client = client
         self._interval = inventory_interval
@@ -81,7 +83,8 @@ class Observer:
         self._visible: _Visible | None = None
         self._turn: asyncio.Task[Snapshot] | None = None
         self._cycle: asyncio.Task[None] | None = None
-        self._cycle_began = 0.0
+        self._cycle_due = 0.0
+        self._phase = phase
         self._last: Snapshot | None = None
 
     @property
@@ -131,7 +134,8 @@ class Observer:
         slow = self._slow.known()
         if slow is None:
             await self._slow.read_cluster()
-            self._cycle_began = self._monotonic()
+            # Those of many clusters that are read for the first time together do not come due together for ever.
+            self._cycle_due = self._monotonic() + self._interval * (1 + self._phase) / 2
         elif not _may_count(slow.permissions):
             await self._slow.read_permissions()
         fast = await self._read_fast()
@@ -185,8 +189,8 @@ class Observer:
                 return
             self._cycle.result()  # whatever went wrong there that is no ObservationError is raised here
             self._cycle = None
-        if self._monotonic() - self._cycle_began >= self._interval:
-            self._cycle_began = self._monotonic()
+        if self._monotonic() >= self._cycle_due:
+            self._cycle_due = self._monotonic() + self._interval
             self._cycle = asyncio.create_task(self._read_again(fast))
 
     async def _read_again(self, fast: Fast) -> None:

@@ -31,6 +31,7 @@ from proxmox_offerings.proxmox.errors import (
     Unauthorized,
 )
 from proxmox_offerings.proxmox.network import AddressRefused, GuardedTransport, Resolve, resolve
+from proxmox_offerings.proxmox.room import BYTES_OF_ONE, OF_THE_PROCESS, Held, NoRoom, Room
 from proxmox_offerings.proxmox.tls import FingerprintMismatch, TLSPolicy
 from proxmox_offerings.proxmox.token import Token
 
@@ -92,6 +93,7 @@ class Transport:
         bounds: Bounds = DEFAULT_BOUNDS,
         transport_factory: TransportFactory = https_transport,
         on_call: OnCall | None = None,
+        room: Room = OF_THE_PROCESS,
     ) -> None:
         """Raises InvalidHost where the TLS policy or an endpoint cannot be used."""
         if not endpoints or not all(endpoint.startswith("https://") for endpoint in endpoints):
@@ -106,6 +108,7 @@ class Transport:
         context = tls.context()
         self._endpoints = tuple(endpoint.rstrip("/") for endpoint in endpoints)
         self._bounds = bounds
+        self._room = Room(max(BYTES_OF_ONE, bounds.body_bytes), within=room)
         self._on_call = on_call
         self._current = 0
         self._token = token
@@ -272,9 +275,10 @@ class Transport:
         started = time.monotonic()
         result = "cancelled"
         try:
-            body = await self._fetch(endpoint, call)
-            self._refuse_own_secret(endpoint, call, body)
-            data = data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}", path=call.path)
+            with self._room.held() as held:
+                body = await self._fetch(endpoint, call, held)
+                self._refuse_own_secret(endpoint, call, body)
+                data = data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}", path=call.path)
             result = "200"
         except CallFailed as failure:
             result = str(failure.status or "unreadable")
@@ -297,7 +301,7 @@ class Transport:
                 "if somebody wrote it down there, put a new token in its place"
             )
 
-    async def _fetch(self, endpoint: str, call: "_Call") -> bytes:
+    async def _fetch(self, endpoint: str, call: "_Call", held: Held) -> bytes:
         bounds = self._bounds
         read = bounds.read_seconds if call.node is None else bounds.node_read_seconds
         request = httpx.Request(
@@ -322,7 +326,8 @@ class Transport:
                 began = True
                 try:
                     self._refuse_status(endpoint, call, response.status_code)
-                    return await _body_of(response, most=bounds.body_bytes, what=f"{endpoint} answered {call}")
+                    what = f"{endpoint} answered {call}"
+                    return await _body_of(response, most=bounds.body_bytes, what=what, held=held)
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.TimeoutException):
@@ -427,8 +432,8 @@ def _meaning(status: int, call: _Call) -> str:
     return ""
 
 
-async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
-    """The body, inflated, never more than `most` bytes of it in memory."""
+async def _body_of(response: httpx.Response, *, most: int, what: str, held: Held) -> bytes:
+    """The body, inflated, never more than `most` bytes of it in memory, nor more than `held` has room for."""
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
         raise CallFailed(f"{what} in an encoding that was not asked for")
@@ -443,7 +448,12 @@ async def _body_of(response: httpx.Response, *, most: int, what: str) -> bytes:
             sent += len(raw)
             if max(size, sent) > most:
                 raise CallFailed(f"{what} with more than {most} bytes")
+            held.more(len(part))
             parts.append(part)
+    except NoRoom:
+        raise CallFailed(
+            f"{what} with more than there is room for beside other large answers; it is asked again"
+        ) from None
     except zlib.error:
         raise CallFailed(f"{what}, but it could not be inflated") from None
     if inflate is not None and not inflate.eof and size:

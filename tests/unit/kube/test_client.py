@@ -169,6 +169,45 @@ async def test_what_the_guard_forbids_is_not_sent_and_reading_is_not_its_busines
     assert [request.method for request in api.seen] == ["GET"]
 
 
+async def test_the_guard_is_asked_again_when_there_is_a_connection(api: ApiServer, client: KubeClient) -> None:
+    """Waiting for one may take seconds, and whoever was paused there may not write any more."""
+    path = "/apis/proxmox-offerings.io/v1alpha1/namespaces/default/offerings/x"
+    may = [True]
+
+    def guard() -> None:
+        if not may.pop():
+            raise errors.NotLeading("not leading")
+
+    async with connected(kubeconfig=str(api.directory / "kubeconfig"), guard=guard) as guarded:
+        for reused in (False, True):
+            may[:] = [False, True]
+            with pytest.raises(errors.NotLeading):
+                await guarded.request("PATCH", path, body={})
+            if not reused:
+                await guarded.request("GET", path)
+    assert [request.method for request in api.seen] == ["GET"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_the_api_server_puts_off_is_asked_again_when_it_says_whatever_it_is(
+    api: ApiServer, client: KubeClient, method: str, status: int
+) -> None:
+    loop, came = asyncio.get_running_loop(), []
+
+    async def once(_: web.Request) -> web.StreamResponse:
+        came.append(loop.time())
+        if len(came) == 1:
+            return web.json_response({}, status=status, headers={"Retry-After": "0.2"})
+        return web.json_response({"done": True})
+
+    api.answer = once
+    body = None if method == "GET" else {}
+    assert await client.request(method, "/apis/x/v1/namespaces/default/things/x", body=body) == {"done": True}
+    assert len(came) == 2
+    assert came[1] - came[0] >= 0.2
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../../secrets/x", "a?watch=1", "a%2fb", "a b"])
 def test_a_name_cannot_leave_its_place_in_the_path(name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
