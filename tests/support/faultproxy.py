@@ -105,7 +105,7 @@ def cut(*, after: int) -> Fault:
 
     async def answer(request: web.Request, forward: Forward) -> web.StreamResponse:
         async with forward() as real:
-            response = web.StreamResponse(status=real.status, headers=_headers_of(real.headers))
+            response = web.StreamResponse(status=real.status, headers=_passed_on(real.headers))
             await response.prepare(request)
             left = after
             async for chunk in real.content.iter_any():
@@ -125,7 +125,7 @@ def truncated(*, after: int) -> Fault:
 
     async def answer(request: web.Request, forward: Forward) -> web.StreamResponse:
         async with forward() as real:
-            response = web.StreamResponse(status=real.status, headers=_headers_of(real.headers))
+            response = web.StreamResponse(status=real.status, headers=_passed_on(real.headers))
             await response.prepare(request)
             left = after
             async for chunk in real.content.iter_any():
@@ -324,14 +324,13 @@ class FaultProxy:
             if rule.times > 0 and rule.matches(call):
                 rule.times -= 1
                 return await rule.fault(request, forward)
-        return await passed_on(request, forward)
+        return await _pass(request, forward)
 
 
-async def passed_on(request: web.Request, forward: Forward) -> web.StreamResponse:
-    """No fault at all."""
+async def _pass(request: web.Request, forward: Forward) -> web.StreamResponse:
     try:
         async with forward() as real:
-            response = web.StreamResponse(status=real.status, headers=_headers_of(real.headers))
+            response = web.StreamResponse(status=real.status, headers=_passed_on(real.headers))
             await response.prepare(request)
             async for chunk in real.content.iter_any():
                 await response.write(chunk)
@@ -343,7 +342,7 @@ async def passed_on(request: web.Request, forward: Forward) -> web.StreamRespons
         raise
 
 
-def _headers_of(headers: Any) -> dict[str, str]:
+def _passed_on(headers: Any) -> dict[str, str]:
     return {key: value for key, value in headers.items() if key.lower() not in HOP_BY_HOP}
 
 

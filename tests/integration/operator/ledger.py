@@ -14,7 +14,7 @@ from aiohttp import web
 from proxmox_offerings.controller import members, ring
 from proxmox_offerings.kube.objects import Ref
 from support.controlplane import Cluster
-from support.faultproxy import FaultProxy, Forward, passed_on
+from support.faultproxy import Call, FaultProxy
 
 
 @dataclass(kw_only=True)
@@ -50,27 +50,10 @@ class Ledger:
         self._held.close()
 
     def kubeconfig(self, writer: str, path: Path) -> Path:
-        proxy = self._held.enter_context(FaultProxy(self.cluster))
+        way = _Way(self.cluster, writer=writer, ledger=self)
+        return self._held.enter_context(way).write_kubeconfig(path)
 
-        async def note(request: web.Request, forward: Forward) -> web.StreamResponse:
-            arrived = time.monotonic()
-            what, name, *_ = [*request.path.split("/")[6:8], "", ""]
-            if what != "leases":
-                answer = await passed_on(request, forward)
-                if what in ("offerings", "proxmoxhosts") and answer.status < 300:
-                    self._write(writer, name.removesuffix("-small"), arrived)
-                return answer
-            body = json.loads(await request.read())
-            self._lease(writer, body, arrived, acknowledged=False)
-            answer = await passed_on(request, forward)
-            if answer.status < 300:
-                self._lease(writer, body, arrived, acknowledged=True)
-            return answer
-
-        proxy.add(note, verb="write")
-        return proxy.write_kubeconfig(path)
-
-    def _lease(self, writer: str, body: dict, arrived: float, *, acknowledged: bool) -> None:
+    def lease(self, writer: str, body: dict, arrived: float, *, acknowledged: bool) -> None:
         """What is let go is let go before it is published; what is claimed holds when that is acknowledged."""
         number = body["metadata"]["name"].rpartition("-")[2]
         if not number.isdecimal():
@@ -85,7 +68,7 @@ class Ledger:
             elif before is not None:
                 before.share &= share
 
-    def _write(self, writer: str, host: str, arrived: float) -> None:
+    def write(self, writer: str, host: str, arrived: float) -> None:
         with self._lock:
             self.writes[writer] = self.writes.get(writer, 0) + 1
             before = self._wrote.get(host, writer)
@@ -95,6 +78,29 @@ class Ledger:
                 self._wrote[host] = writer
             else:
                 self.double.append(f"{writer} writes for {host}, which is {before}'s")
+
+
+@dataclass
+class _Way(FaultProxy):
+    """To the API server and back, for one process."""
+
+    writer: str = field(kw_only=True)
+    ledger: Ledger = field(kw_only=True)
+
+    async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
+        what, name, *_ = [*request.path.split("/")[6:8], "", ""]
+        if not call.is_write or what not in ("leases", "offerings", "proxmoxhosts"):
+            return await super()._answer(request, call)
+        arrived = time.monotonic()
+        lease = json.loads(await request.read()) if what == "leases" else None
+        if lease is not None:
+            self.ledger.lease(self.writer, lease, arrived, acknowledged=False)
+        answer = await super()._answer(request, call)
+        if answer.status < 300 and lease is not None:
+            self.ledger.lease(self.writer, lease, arrived, acknowledged=True)
+        elif answer.status < 300:
+            self.ledger.write(self.writer, name.removesuffix("-small"), arrived)
+        return answer
 
 
 @contextmanager
