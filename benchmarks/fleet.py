@@ -254,7 +254,7 @@ async def serve(directory: Path, *, clusters: int, nodes: int, guests: int, perc
         port=bound.getsockname()[1],
         fingerprint=leaf.fingerprint,
         token_id="bench@pve!reader",
-        token_secret="00000000-0000-0000-0000-000000000000",
+        token_secret="11111111-2222-3333-4444-555555555555",
     )
     directory.mkdir(parents=True, exist_ok=True)
     write_private(directory / STATE, json.dumps(asdict(told)))

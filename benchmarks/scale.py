@@ -28,16 +28,16 @@ FULL: Final = Scale(
     published=500,
     slice=20,
     steady_hosts=500,
-    watched_seconds=120,
+    watched_seconds=150,
     starts=5,
 )
 QUICK: Final = Scale(
     refreshed=((8, 500, 10), (32, 5_000, 5)),
     planned=((8, 500, 10), (32, 5_000, 5)),
     read_in_turn=((8, 500, 1),),
-    published=30,
+    published=10,
     slice=5,
-    steady_hosts=25,
-    watched_seconds=65,
+    steady_hosts=20,
+    watched_seconds=130,
     starts=2,
 )

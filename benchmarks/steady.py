@@ -29,6 +29,8 @@ NODES, GUESTS = 3, 100
 PERCENT: Final = 2.0
 REFRESH_SECONDS: Final = 60
 VALIDITY_SECONDS: Final = 600
+SETTLE_SECONDS: Final = REFRESH_SECONDS + 5
+"""Until each host was refreshed once more, with all that was still being read when its first Offerings were written."""
 SMALLEST: Final = TIERS[0]["name"]
 START_SECONDS: Final = 900
 CPU_GOAL: Final = 25
@@ -118,8 +120,7 @@ def delays(
 
 
 async def observed(operator: Operator, scale: Scale) -> tuple[Window, float]:
-    """Wait half an interval, so that all is in its rhythm, then watch. The window, and the share of a core that the operator took in it."""
-    await asyncio.sleep(REFRESH_SECONDS / 2)
+    """Watch for a while. The window, and the share of a core that the operator took in it."""
     begin, cpu = time.monotonic(), operator.cpu_seconds()
     await asyncio.sleep(scale.watched_seconds)
     operator.check()
@@ -146,7 +147,9 @@ async def run(place: Workplace, scale: Scale) -> Result:
             check=operator.check,
         )
         cold, cold_cpu = time.monotonic() - operator.started_at, operator.cpu_seconds()
-        progress(f"  {total:,} Offerings stand after {cold:.0f} s; now guests change")
+        progress(f"  {total:,} Offerings stand after {cold:.0f} s; settling for {SETTLE_SECONDS} s")
+        await asyncio.sleep(SETTLE_SECONDS)
+        progress(f"  guests change for {scale.watched_seconds} s")
         before = {name: own[-1].available or 0 for name, own in offerings.versions.items()}
         began = time.monotonic()
         (directory / BEGAN).write_text(str(began), encoding="ascii")
