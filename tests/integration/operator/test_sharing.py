@@ -134,3 +134,27 @@ def test_of_two_that_write_for_one_host_the_ledger_tells(kube: Kube, member: Mem
             eventually(lambda: ledger.double, within=60)
         careless.destroy()
         assert two.end() == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_one_two_and_four_with_the_default_times(kube: Kube, member: Member, ledger: Ledger) -> None:
+    """A hundred hosts: what each has, and how long those that move are nobody's."""
+    defaults = ("--leader-elect-renew-deadline=10",)
+    with serving() as simulated:
+        make_hosts(kube, simulated, 100)
+        processes = [member(*defaults)]
+        until_shared(100, *processes)
+        processes.append(member(*defaults))
+        until_shared(100, *processes)
+        processes += [member(*defaults), member(*defaults)]
+        until_shared(100, *processes, within=60)
+        eventually(lambda: all(10 <= share <= 45 for share in owned(*processes)))
+        clean = processes.pop()
+        clean.send(signal.SIGTERM)
+        assert clean.wait() == 0
+        assert until_shared(100, *processes) < 5
+        processes.pop(0).send(signal.SIGKILL)
+        assert until_shared(100, *processes) < 20
+        assert ledger.double == []
+        assert [process.end() for process in processes] == [0, 0]
