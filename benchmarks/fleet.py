@@ -12,6 +12,7 @@ import contextlib
 import datetime as dt
 import ipaddress
 import json
+import math
 import socket
 import ssl
 import time
@@ -65,7 +66,7 @@ class Changes:
 
     def count(self, cluster: int, seconds: float) -> int:
         """How many changes of a cluster there were by then."""
-        return max(0, int(seconds / self.seconds_between - cluster / self.clusters) + 1)
+        return max(0, math.floor(seconds / self.seconds_between - cluster / self.clusters) + 1)
 
     @staticmethod
     def creates(cluster: int, number: int) -> bool:

@@ -80,6 +80,15 @@ def told(*versions: tuple[float, int]) -> tuple[list[float], int]:
     return delays(seen, changes, began=100, before={name: 3}, window=window(0, 300))
 
 
+@pytest.mark.parametrize("cluster", range(10))
+def test_no_change_is_reported_before_its_time(cluster: int) -> None:
+    """What is said of it would be counted as said in time, or never."""
+    changes = Changes(clusters=10, guests=100, percent=2)
+    for number in range(3):
+        at = changes.at(cluster, number)
+        assert (changes.count(cluster, at - 0.01), changes.count(cluster, at + 0.01)) == (number, number + 1)
+
+
 def test_delay_is_counted_from_the_report_to_the_first_version_that_says_it() -> None:
     assert told((90, 3), (130, 2), (150, 2), (259, 1)) == ([30, 59], 0)
 
