@@ -28,7 +28,7 @@ FULL: Final = Scale(
     published=500,
     slice=20,
     steady_hosts=500,
-    watched_seconds=150,
+    watched_seconds=125,
     starts=5,
 )
 QUICK: Final = Scale(
