@@ -154,7 +154,8 @@ class Shop:
         """From now on the servers answer `path` with what they would answer now, edited. Returns the fault's name."""
         async with client_of(self.cluster) as client:
             call = _Call(path=path, label=path, params={}, node=None)
-            data = json.loads(await client._transport._fetch(client.endpoint, call))["data"]
+            with client._transport._room.held() as held:
+                data = json.loads(await client._transport._fetch(client.endpoint, call, held))["data"]
         edited = edit(data)
         return self.cluster.add_fault(Fault(path=path, data=data if edited is None else edited, **where))
 
@@ -197,8 +198,8 @@ class Shop:
         return placed
 
     def claims(self) -> dict[str, Any]:
-        """All that Offerings claim, without the times of that."""
-        times = {"observedAt", "validUntil", "observedGeneration", "conditions"}
+        """All that Offerings claim, without the times of that and the generation of the terms."""
+        times = {"observedAt", "validUntil", "observedGeneration", "hostGeneration", "conditions"}
         return {
             tier: {key: value for key, value in one["status"].items() if key not in times}
             for tier, one in self.offerings.items()
@@ -289,7 +290,13 @@ class Shop:
 
     def _open_observer(self, *, spec: ProxmoxHostSpec, token: Token, on_news: Callable[[], None]) -> Observer:
         observer = open_observer(
-            spec=spec, token=token, on_news=on_news, addresses=HERE, clock=self.now, monotonic=_loop().time
+            spec=spec,
+            token=token,
+            on_news=on_news,
+            addresses=HERE,
+            clock=self.now,
+            monotonic=_loop().time,
+            phase=1.0,  # the servers' ports are others each time
         )
         return _SkippingObserver(observer)
 

@@ -48,8 +48,12 @@ def open_observer(
     on_call: OnCall | None = None,
     clock: Callable[[], datetime] = wall_clock,
     monotonic: Callable[[], float] = time.monotonic,
+    phase: float | None = None,
 ) -> Observer:
-    """An observer as the spec says, to be closed with `aclose`. Raises InvalidHost; connects to nothing yet."""
+    """An observer as the spec says, to be closed with `aclose`. Raises InvalidHost; connects to nothing yet.
+
+    `phase`: when in its rhythm the inventory is read, from 0 to 1; None: as phase_of says.
+    """
     return Observer(
         client=open_client(spec=spec, token=token, addresses=addresses, on_call=on_call),
         inventory_interval=spec.inventory_interval_seconds,
@@ -57,7 +61,7 @@ def open_observer(
         clock=clock,
         monotonic=monotonic,
         on_news=on_news,
-        phase=phase_of(spec.endpoints),
+        phase=phase_of(spec.endpoints) if phase is None else phase,
     )
 
 

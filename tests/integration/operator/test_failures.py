@@ -70,6 +70,7 @@ def test_statement_from_before_the_clock_was_set_back_ends_unless_it_can_be_conf
     clusters.seen[endpoint] = ConnectionFailed("no endpoint answered")
     operator.news(endpoint)
     eventually(lambda: kube.stock("fra1-small") == ("Unknown", None))
+    eventually(lambda: kube.reason("fra1") != "Observed")
     clusters.seen[endpoint] = ONE_NODE
     eventually(lambda: kube.reason("fra1") == "Observed")
     said = kube.offering("fra1-small")["status"]
