@@ -145,7 +145,7 @@ SAYS_SOMETHING: Final = (
     ),
     (r"/nodes/[^/]+/hardware/pci/[^/]+/mdev", r"[0-9]+ (description|type)", None),
     # A guest without these.
-    (r"/nodes/[^/]+/(qemu|lxc)/[0-9]+/config.*", r"(?!hostpci).+", None),
+    (r"/nodes/[^/]+/(qemu|lxc)/[0-9]+/config.*", r"(?!hostpci|digest).+", None),
     (r"/nodes/[^/]+/qemu/[0-9]+/config.*", r"hostpci[0-9]+", (GONE, None, "")),
 )
 """Patterns of calls and places, and the values there that honest servers tell each day when it is so; None: whatever it is."""

@@ -113,6 +113,7 @@ def _definition(one: Any, number: Number) -> Answer:
 
 def _config(one: GuestConfig, number: Number) -> Answer:
     return _told(
+        digest="0" * 40,
         cores=_maybe(one.cores, number),
         template=number(int(one.template)),
         **{f"hostpci{index}": value for index, value in enumerate(one.hostpci)},

@@ -96,11 +96,6 @@ def snapshot_of(*, fast: Fast, slow: Slow, configs: Configs, remembered: Remembe
             if guest.vmid in remembered.sizes:
                 last_known[guest.vmid] = remembered.sizes[guest.vmid]
         guests_of[guest.node].append(guest)
-    listed = {row.name for row in fast.resources.nodes}
-    # What is left of a node that was removed from the cluster has no size; what HA had there, it brings elsewhere.
-    astray = (guest for name, there in guests_of.items() if name not in listed for guest in there)
-    if any(not _unsized(guest) and guest.hastate in {None, "ignored", "stopped"} for guest in astray):
-        raise CallFailed("a guest is listed on a node that is not listed itself")
     nodes = nodes_of(fast=fast, slow=slow, configs=configs, guests_of=guests_of)
     places = places_of(
         fast=fast,
@@ -137,10 +132,19 @@ def _require_believable(fast: Fast, slow: Slow) -> None:
         raise CallFailed("the nodes that the cluster lists are other ones than its members")
     if fast.cluster.name is None and len(fast.resources.nodes) > 1:
         raise CallFailed("several nodes are listed, but nothing is told of a cluster that could have a quorum")
+    listed = {row.name for row in fast.resources.nodes}
+    # What is left of a node that was removed from the cluster is not heard of; a guest that is must be on another one, nobody knows which.
+    if any(guest.node not in listed and _heard_of(guest) for guest in fast.resources.guests):
+        raise CallFailed("a guest is listed on a node that is not listed itself")
 
 
 def _unsized(guest: GuestRow) -> bool:
     return guest.maxcpu is None or guest.maxmem is None
+
+
+def _heard_of(guest: GuestRow) -> bool:
+    """Whether its node told of it in the last 300 s (proxmox-api.md, fact 3)."""
+    return guest.status != "unknown" or guest.maxcpu is not None or guest.maxmem is not None
 
 
 def _was_template(guest: GuestRow, *, configs: Configs, remembered: Remembered) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from proxmox_offerings.inventory.cards import bus_of, slot_of
 from proxmox_offerings.inventory.snapshot import Card
-from proxmox_offerings.proxmox.answers import GuestConfig, PciDevice, PciMapping
+from proxmox_offerings.proxmox.answers import GuestConfig, PciDevice, PciMapping, PciMappingEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def device_uses(config: GuestConfig) -> tuple[DeviceUse, ...]:
 
 
 class UnknownMapping(LookupError):
-    """A guest uses a PCI mapping that could not be read: any card may be the one."""
+    """A guest uses a PCI mapping that could not be read, or has no entry on any node: any card may be the one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def uses_of(guests: Mapping[int, Collection[GuestConfig]], *, node: str, mapping
 
     Raises UnknownMapping.
     """
-    known = {mapping.id: mapping for mapping in mappings or ()}
+    known = _entries_of(mappings)
     entries: dict[str, list[frozenset[str]]] = {}
     direct: set[str] = set()
     mapped: Counter[str] = Counter()
@@ -93,7 +93,7 @@ def uses_of(guests: Mapping[int, Collection[GuestConfig]], *, node: str, mapping
         if use.mapping not in known:
             raise UnknownMapping
         own = entries.setdefault(
-            use.mapping, [frozenset(map(slot_of, one.paths)) for one in known[use.mapping].entries if one.node == node]
+            use.mapping, [frozenset(map(slot_of, one.paths)) for one in known[use.mapping] if one.node == node]
         )
         return frozenset().union(*own)
 
@@ -151,12 +151,12 @@ def needs_of(
     """What a guest of this node takes of cards wherever it runs: cards by model, mediated devices by the key of their Profile.
 
     `functions` are those whose mediated devices are counted; what is not counted here is not counted elsewhere either.
-    None where a mapping that it uses could not be read. A use of a mapping whose entries hold different models counts for each of them: which one it
-    would get is not known.
+    None where a mapping that it uses is unknown (see UnknownMapping). A use of a mapping whose entries hold different models counts for each of
+    them: which one it would get is not known.
     """
     models = {card.slot: card.model for card in cards}
     handing_out = {slot_of(one.address): f"{one.vendor}:{one.device}" for one in functions}
-    known = {mapping.id: mapping for mapping in mappings or ()}
+    known = _entries_of(mappings)
     most: Counter[str] = Counter()
     for config in configs:
         needed: Counter[str] = Counter()
@@ -166,9 +166,7 @@ def needs_of(
                 if use.mapping not in known:
                     return None
                 alternatives = [
-                    {slot_of(path) for path in entry.paths}
-                    for entry in known[use.mapping].entries
-                    if entry.node == node
+                    {slot_of(path) for path in entry.paths} for entry in known[use.mapping] if entry.node == node
                 ]
             largest: Counter[str] = Counter()
             for slots in alternatives:
@@ -179,6 +177,11 @@ def needs_of(
             needed += largest
         most |= needed
     return most
+
+
+def _entries_of(mappings: Sequence[PciMapping] | None) -> Mapping[str, Sequence[PciMappingEntry]]:
+    """By id. Each has one at least (pve-guest-common PVE/Mapping/PCI.pm): what has none tells nothing."""
+    return {mapping.id: mapping.entries for mapping in mappings or () if mapping.entries}
 
 
 def _entries_taken(

@@ -143,7 +143,7 @@ def _graphics(
     try:
         uses = uses_of(read, node=node, mappings=slow.mappings)
     except UnknownMapping:
-        return blind("a guest uses a PCI mapping that could not be read")
+        return blind("a guest uses a PCI mapping that could not be read or has no entries")
     return replace(
         seen,
         cards=mark_taken(

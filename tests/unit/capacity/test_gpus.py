@@ -285,7 +285,15 @@ class TestMappings:
         seen = gpus(*cards(3), guests=users(), configs={100: both}, mappings=(self.BOTH,))
         assert available(seen, GPU) == 2
 
-    @pytest.mark.parametrize("mappings", [None, (), (mapping("other", ("pve1", "0000:02:00")),)])
+    @pytest.mark.parametrize(
+        "mappings",
+        [
+            None,
+            (),
+            (mapping("other", ("pve1", "0000:02:00")),),
+            pytest.param((mapping("a100"),), id="without entries on any node"),
+        ],
+    )
     def test_unread_mapping_may_be_any_card(self, mappings: Any) -> None:
         seen = gpus(*A100, guests=users(), configs={100: config("mapping=a100")}, mappings=mappings)
         assert available(seen, GPU) is None

@@ -186,10 +186,20 @@ def test_statement_is_as_old_as_the_first_call_it_stands_on() -> None:
 class TestContradictions:
     """What cannot be true together is no snapshot, whichever part of it is wrong."""
 
-    def test_a_guest_on_a_node_that_is_not_listed(self) -> None:
+    @pytest.mark.parametrize(
+        "row",
+        [
+            guest(100, "pve2"),
+            pytest.param(guest(100, "pve2", hastate="started"), id="of HA, which would bring it to another node yet"),
+            pytest.param(guest(100, "pve2", template=True), id="a template, whose disks fill the storages of its node"),
+            pytest.param(guest(100, "pve2", memory=None), id="no memory told"),
+            pytest.param(guest(100, "pve2", memory=None, cpu=None, status="stopped"), id="a status is told"),
+        ],
+    )
+    def test_a_guest_on_a_node_that_is_not_listed(self, row: GuestRow) -> None:
         """Its room would be free on the node where it is."""
         with pytest.raises(CallFailed, match="not listed itself"):
-            cluster(nodes=[node("pve1")], guests=[guest(100, "pve2")]).snapshot()
+            cluster(nodes=[node("pve1")], guests=[row]).snapshot()
 
     def test_what_is_left_of_a_node_that_was_removed_is_none(self) -> None:
         assert cluster(nodes=[node("pve1")], guests=[unknown(100, "pve2")]).snapshot().guests["pve2"]

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from proxmox_offerings.proxmox.answers import Disk, MdevType, PciMapping, PciMappingEntry, StorageConfig
+from proxmox_offerings.proxmox.answers import (
+    Disk,
+    GuestConfig,
+    GuestKind,
+    MdevType,
+    PciMapping,
+    PciMappingEntry,
+    StorageConfig,
+)
 from proxmox_offerings.proxmox.parse import cluster, disk_trees, guests, nodes
 from proxmox_offerings.proxmox.parse.values import Nonsense
 
@@ -223,10 +231,15 @@ def test_an_interface_that_is_down_does_not_say_so() -> None:
 # Guests' configurations
 
 
+def guest_config(told: dict[str, Any], kind: GuestKind) -> GuestConfig:
+    """As parsed, with what all have."""
+    return guests.guest_config({"digest": "0" * 40, **told}, kind)
+
+
 def test_a_machine_has_sockets_times_cores_unless_vcpus_are_fewer() -> None:
-    assert guests.guest_config({"sockets": 2, "cores": "4", "memory": "4096"}, "qemu").cores == 8
-    assert guests.guest_config({"sockets": 2, "cores": 4, "vcpus": 3}, "qemu").cores == 3
-    assert guests.guest_config({"digest": "0"}, "qemu").cores == 1
+    assert guest_config({"sockets": 2, "cores": "4", "memory": "4096"}, "qemu").cores == 8
+    assert guest_config({"sockets": 2, "cores": 4, "vcpus": 3}, "qemu").cores == 3
+    assert guest_config({}, "qemu").cores == 1
 
 
 @pytest.mark.parametrize(
@@ -234,7 +247,7 @@ def test_a_machine_has_sockets_times_cores_unless_vcpus_are_fewer() -> None:
 )
 def test_a_device_that_cannot_be_made_out_is_not_left_free(told: str) -> None:
     with pytest.raises(Nonsense):
-        guests.guest_config({"hostpci0": told}, "qemu")
+        guest_config({"hostpci0": told}, "qemu")
 
 
 @pytest.mark.parametrize(
@@ -242,14 +255,15 @@ def test_a_device_that_cannot_be_made_out_is_not_left_free(told: str) -> None:
     ["0000:01:00", "01:00.0,pcie=1", "host=0000:01:00;0000:02:00.1,x-vga=on", "mapping=a100,mdev=nvidia-1", "00:1F.3"],
 )
 def test_devices_are_kept_as_they_are_written(told: str) -> None:
-    assert guests.guest_config({"hostpci0": told}, "qemu").hostpci == (told,)
+    assert guest_config({"hostpci0": told}, "qemu").hostpci == (told,)
 
 
 @pytest.mark.parametrize("kind", ["qemu", "lxc"])
-def test_a_configuration_without_anything_is_none(kind: Any) -> None:
-    for empty in ({}, []):
-        with pytest.raises(Nonsense):
-            guests.guest_config(empty, kind)
+@pytest.mark.parametrize("told", [{}, [], {"a": 1}, {"cores": 4, "memory": "4096"}, {"digest": "", "cores": 4}])
+def test_what_has_no_digest_is_no_configuration(told: object, kind: GuestKind) -> None:
+    """It would name no device, and the cards of its guest would look free."""
+    with pytest.raises(Nonsense, match="digest"):
+        guests.guest_config(told, kind)
 
 
 @pytest.mark.parametrize("told", [None, "", {}, "x"])
@@ -274,25 +288,25 @@ def test_what_is_told_twice_contradicts_itself(parse: Any, row: dict[str, Any]) 
 
 
 def test_a_container_without_limits_has_none() -> None:
-    config = guests.guest_config({"memory": 1024}, "lxc")
+    config = guest_config({"memory": 1024}, "lxc")
     assert (config.cores, config.cpulimit) == (None, None)
-    limited = guests.guest_config({"cpulimit": "0.5", "cores": 4}, "lxc")
+    limited = guest_config({"cpulimit": "0.5", "cores": 4}, "lxc")
     assert (limited.cores, limited.cpulimit) == (4, 0.5)
 
 
 @pytest.mark.parametrize(("told", "mebibytes"), [("4096", 4096), (4096, 4096), ("current=4096", 4096), (None, 512)])
 def test_memory_is_told_in_mebibytes(told: object, mebibytes: int) -> None:
-    assert guests.guest_config({"memory": told}, "qemu").memory == mebibytes * 2**20
+    assert guest_config({"memory": told}, "qemu").memory == mebibytes * 2**20
 
 
 def test_devices_are_kept_as_written_in_their_order() -> None:
-    config = guests.guest_config({"hostpci10": "0000:02:00", "hostpci2": "mapping=a100,pcie=1", "template": 1}, "qemu")
+    config = guest_config({"hostpci10": "0000:02:00", "hostpci2": "mapping=a100,pcie=1", "template": 1}, "qemu")
     assert config.hostpci == ("mapping=a100,pcie=1", "0000:02:00")
     assert config.template
 
 
 def test_each_disk_is_sized_and_what_is_no_disk_is_left_out() -> None:
-    config = guests.guest_config(
+    config = guest_config(
         {
             "scsi0": "local-lvm:vm-100-disk-0,iothread=1,size=32G",
             "virtio1": "file=nfs:100/vm-100-disk-1.qcow2,size=528K",
@@ -315,7 +329,7 @@ def test_each_disk_is_sized_and_what_is_no_disk_is_left_out() -> None:
 
 
 def test_mount_points_of_a_container_are_disks_unless_they_are_bound_from_the_host() -> None:
-    config = guests.guest_config(
+    config = guest_config(
         {
             "rootfs": "vmstore:subvol-101-disk-0,size=30G",
             "mp0": "/mnt/foo,mp=/x",

@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterator
 
 from proxmox_offerings.proxmox.answers import GuestConfig, GuestKind
-from proxmox_offerings.proxmox.parse.values import Nonsense, Row, boolean, fields, integer, number, text, units
+from proxmox_offerings.proxmox.parse.values import (
+    Nonsense,
+    Row,
+    boolean,
+    fields,
+    integer,
+    number,
+    required,
+    text,
+    units,
+)
 
 MEBIBYTE = 2**20
 DEFAULT_MEMORY = 512 * MEBIBYTE
@@ -18,10 +28,9 @@ _DISKS = {
 
 
 def guest_config(data: object, kind: GuestKind) -> GuestConfig:
-    """What capacity needs of it."""
+    """What capacity needs of it. Each has the `digest` of its file, whatever else may be left to defaults: what has none is something else."""
     row = fields(data)
-    if not row:
-        raise Nonsense("it is empty")
+    required(row, "digest")
     return GuestConfig(
         hostpci=tuple(_devices(row)),
         cores=_machine_cores(row) if kind == "qemu" else integer(row, "cores"),
