@@ -1,5 +1,6 @@
 """Fixtures for tests against a real API server and against recordings of real Proxmox servers."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ BUILT_FIRST = {
     "goexample": go_example,
 }
 
+
+# Ctrl-C is heard as at a terminal, here and in what tests start: who runs them in the background of a script has told them not to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DONE = "done"
 """A property of a test (`record_property`): how much it did, and with which seed. Shown at the end, whether it passed or not."""

@@ -211,6 +211,8 @@ def main() -> int:
     page = chosen.page.read_text(encoding="utf-8")
     if chosen.printed:
         return compare(page, chosen.printed.read_text(encoding="utf-8"))
+    # As in terminals: who runs this in the background of a script has told it, and so all that it starts, not to hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as logs:
         reader = Reader(Path(logs))

@@ -1,7 +1,6 @@
 """The certificate that a server shows, seen without trusting it: nothing is sent to it but the handshake."""
 
 import asyncio
-import contextlib
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from proxmox_offerings.proxmox.transport import certificate_refusal
 from proxmox_offerings.resources.text import clean
 
 CONNECT_SECONDS = 5.0
+CLOSING_SECONDS = 1.0
 PORT = 443
 LONGEST_HEAD = 16_384
 ON_THE_NODE = "openssl x509 -noout -fingerprint -sha256 -in /etc/pve/local/pve-ssl.pem"
@@ -48,10 +48,20 @@ async def shown_by(endpoint: str) -> Certificate:
         shown: ssl.SSLObject = writer.get_extra_info("ssl_object")
         return read(shown.getpeercert(binary_form=True) or b"")
     finally:
-        writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                await writer.wait_closed()
+        await hang_up(writer)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close the connection, and wait until it is: what is still closing when the loop ends is left to the garbage collector."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await writer.wait_closed()
+    except TimeoutError:
+        writer.transport.abort()
+        await asyncio.sleep(0)
+    except OSError:
+        pass  # the other side was faster
 
 
 async def refusal(endpoint: str, policy: TLSPolicy) -> str | None:
@@ -65,10 +75,7 @@ async def refusal(endpoint: str, policy: TLSPolicy) -> str | None:
         if found is None:
             raise
         return found
-    writer.close()
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(1):
-            await writer.wait_closed()
+    await hang_up(writer)
     return None
 
 
@@ -85,7 +92,7 @@ async def clock_of(endpoint: str, policy: TLSPolicy) -> str | None:
             while b"\r\n\r\n" not in head and len(head) < LONGEST_HEAD and (part := await reader.read(4096)):
                 head += part
         finally:
-            writer.close()
+            await hang_up(writer)
     lines = head.partition(b"\r\n\r\n")[0].split(b"\r\n")
     dates = [line.partition(b":")[2] for line in lines if line.lower().startswith(b"date:")]
     return dates[0].strip().decode("ascii", "replace") if dates else None

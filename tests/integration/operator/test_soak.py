@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -168,7 +169,9 @@ def test_thousands_of_refreshes_over_https_leave_memory_and_files_as_they_were(
         number, oldest = 0, 0.0
 
         def until(refreshes: float) -> Measured:
+            """As it is then; but of the open files the fewest on the way: connections come and go, most of them with inventories."""
             nonlocal number, oldest
+            fewest = sys.maxsize
             while True:
                 clusters.sell_one(number)
                 number += 1
@@ -176,8 +179,9 @@ def test_thousands_of_refreshes_over_https_leave_memory_and_files_as_they_were(
                 now = ages(running)
                 oldest = max(oldest, *(age for host, age in now.items() if host != "slow"))
                 measured = Measured.of(running)
+                fewest = min(fewest, measured.files)
                 if measured.refreshes >= refreshes:
-                    return measured
+                    return replace(measured, files=fewest)
 
         warm = until(Measured.of(running).refreshes + 600)
         oldest = 0.0
@@ -188,13 +192,12 @@ def test_thousands_of_refreshes_over_https_leave_memory_and_files_as_they_were(
             "done",
             f"{done:.0f} refreshes of 100 hosts: resident "
             + ", ".join(f"{one.resident / MIB:.1f}" for one in readings)
-            + " MiB, open files "
+            + " MiB, fewest open files "
             + ", ".join(str(one.files) for one in readings)
             + f"; with one cluster that takes 30 s for each answer, no other was older than {oldest:.1f} s",
         )
         assert done >= 2000
         assert end.resident - warm.resident < 6 * MIB
-        # Connections that Proxmox closes after five seconds, for as many hosts as happen to be read at the same time.
-        assert end.files <= max(one.files for one in readings[:2]) + 20
+        assert end.files <= warm.files + 10
         assert oldest < REFRESH + 10
         assert json.loads(running.log.read_text(encoding="utf-8").splitlines()[-1])["level"] in ("info", "warning")

@@ -145,7 +145,7 @@ async def _connects(endpoint: Endpoint) -> bool:
     try:
         async with asyncio.timeout(certificates.CONNECT_SECONDS):
             _, writer = await asyncio.open_connection(host, port)
-        writer.close()
+        await certificates.hang_up(writer)
     except (OSError, TimeoutError) as problem:
         refused = isinstance(problem, ConnectionRefusedError)
         found = "refused" if refused else "no answer in 5 s" if isinstance(problem, TimeoutError) else "no way there"
