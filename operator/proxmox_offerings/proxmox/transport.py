@@ -152,8 +152,8 @@ class Transport:
 
     @contextlib.contextmanager
     def _busy(self) -> Iterator[None]:
-        """While calls are made. A while after the last one, connections are closed: the server would do so before the next refresh, and each takes
-        fifty kilobytes until then.
+        """While calls are made. A while after the last one, connections are closed: the server would do so before the next refresh, and until then
+        each takes memory for nothing.
         """
         self._wake()
         self._calls += 1
