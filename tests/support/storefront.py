@@ -14,6 +14,8 @@ from proxmox_offerings.web.server import CatalogueServer
 
 NAMESPACE = "shop"
 FRANKFURT = {"datacenter": "fra1", "region": "eu-central", "country": "DE", "city": "Frankfurt"}
+TEMPLATE = 987_650_321
+"""The VMID of the template: a number that no date, size or count on a page contains by chance."""
 HELSINKI = {"datacenter": "hel1", "country": "FI", "city": "Helsinki"}
 
 
@@ -73,7 +75,7 @@ class Shelf:
             "nodes": [{"name": "pve1", "available": available}] if available else [],
             "processor": {"brand": "AMD", "models": ["AMD EPYC 7443 24-Core Processor"]},
             "storage": {"classes": ["nvme"], "names": ["local-lvm"]},
-            "operatingSystems": [{"name": "Debian 12", "template": 9000, "nodes": ["pve1"]}],
+            "operatingSystems": [{"name": "Debian 12", "template": TEMPLATE, "nodes": ["pve1"]}],
         }
         if available is not None and word != "Unknown":
             said |= {"available": available, "limitingResource": "memory"}
