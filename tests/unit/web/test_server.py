@@ -242,7 +242,16 @@ async def test_the_public_page_shows_nothing_of_the_cluster(web: aiohttp.ClientS
     async with served(shelf) as server:
         _, page = await get(web, at(server))
         assert "Small" in page
-        for secret in ("pve1", "local-lvm", "VM.Audit", "reader", "endpoint", "secret", str(TEMPLATE), "shows no totals"):
+        for secret in (
+            "pve1",
+            "local-lvm",
+            "VM.Audit",
+            "reader",
+            "endpoint",
+            "secret",
+            str(TEMPLATE),
+            "shows no totals",
+        ):
             assert secret not in page
         for path in PAGES[1:]:
             assert (await get(web, at(server, path)))[0].status == 404
