@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Most of a test's time is waiting for processes and servers.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 * cores : 8)))
 UV_COMPILE := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" -q
 
@@ -34,7 +36,7 @@ tutorial: controlplane ## Type what the tutorial says, and see whether it is wha
 
 .PHONY: test
 test: controlplane helm promtool browser-if-possible ## Run all tests (ARGS="..." for pytest)
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
+	$(BIN)/pytest --numprocesses=$(WORKERS) $(ARGS)
 
 .PHONY: test-long
 test-long: controlplane ## Run the long tests: soak, fuzzing, every crash (MINUTES=5 for each fuzzer, SEED=7; ARGS="..." for pytest)

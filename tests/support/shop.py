@@ -5,7 +5,6 @@ run, and skips what nobody does anything in, so that half a minute of a hanging 
 """
 
 import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -49,7 +48,6 @@ IDLE_SECONDS = 0.001
 SMALL = {"name": "small", "cpu": 2, "memory": "4Gi", "disk": "50Gi"}
 GPU = {"name": "gpu", "cpu": 8, "memory": "48Gi", "disk": "200Gi", "gpu": {"count": 1, "models": ["*A100*"]}}
 TIERS = (SMALL, GPU)
-_numbers = itertools.count(1)
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
@@ -348,7 +346,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(
     kubeconfig: Path,
-    namespace: str,
+    ref: Ref,
     config: SimulatorConfig | None = None,
     *,
     behaviour: Behaviour | None = None,
@@ -362,10 +360,9 @@ async def open_shop(
     )
     async with cluster:
         before(cluster)
-        name = f"site{next(_numbers)}"
         terms = {
             "endpoints": cluster.endpoints,
-            "credentialsSecretRef": {"name": f"{name}-token"},
+            "credentialsSecretRef": {"name": f"{ref.name}-token"},
             "tls": {"caBundle": cluster.ca_pem},
             "refreshIntervalSeconds": REFRESH,
             "inventoryIntervalSeconds": INVENTORY,
@@ -373,7 +370,7 @@ async def open_shop(
             "tiers": list(TIERS),
         }
         kube = await KubeClient.connect(kubeconfig=str(kubeconfig))
-        shop = Shop(cluster=cluster, ref=Ref(namespace, name), kube=kube, spec={**terms, **spec})
+        shop = Shop(cluster=cluster, ref=ref, kube=kube, spec={**terms, **spec})
         try:
             await shop.open()
             yield shop

@@ -1,13 +1,15 @@
 """Shops over simulated clusters that go wrong, on the real API server."""
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+import itertools
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Any
 
 import pytest
 
+from proxmox_offerings.kube.objects import Ref
+from proxmox_offerings.simulator.config import SimulatorConfig
 from support.controlplane import Cluster
 from support.shop import Shop, SkippingLoop, open_shop
 
@@ -20,15 +22,25 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
 
 
 @pytest.fixture(scope="session")
-def shops_namespace(control_plane: Cluster) -> Iterator[str]:
-    """One for all tests of a worker: hosts have names of their own."""
-    name = f"shops-{secrets.token_hex(5)}"
-    control_plane.api("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    yield name
-    control_plane.api("DELETE", f"/api/v1/namespaces/{name}")
+def shops_namespace(control_plane: Cluster) -> str:
+    """One for all tests: hosts have names of their own."""
+    path = "/api/v1/namespaces/shops?fieldManager=test"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shops"}}
+    control_plane.api("PATCH", path, body, content_type="application/apply-patch+yaml")
+    return "shops"
 
 
 @pytest.fixture
-def shop(control_plane: Cluster, shops_namespace: str) -> OpenShop:
-    """Opens one: `async with shop(config, tiers=[...]) as site`."""
-    return partial(open_shop, control_plane.kubeconfig, shops_namespace)
+def shop(control_plane: Cluster, shops_namespace: str, request: pytest.FixtureRequest) -> OpenShop:
+    """Opens one: `async with shop(config, tiers=[...]) as site`.
+
+    A host's rhythm follows from its name: each test has one of its own, the same in each run.
+    """
+    test = hashlib.blake2b(request.node.nodeid.encode(), digest_size=6).hexdigest()
+    numbers = itertools.count(1)
+
+    def opened(config: SimulatorConfig | None = None, **how: Any) -> AbstractAsyncContextManager[Shop]:
+        ref = Ref(shops_namespace, f"site-{test}-{next(numbers)}")
+        return open_shop(control_plane.kubeconfig, ref, config, **how)
+
+    return opened
