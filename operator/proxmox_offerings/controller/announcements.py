@@ -100,7 +100,7 @@ def _of_offering(before: OfferingStatus | None, after: OfferingStatus) -> Iterat
     if was == now:
         return
     known_again = now in set(Stock) and was in (OfferingReason.STOCK_UNKNOWN, OfferingReason.EXPIRED)
-    if now == Stock.OUT_OF_STOCK and not statements.was_sold_out(before):
+    if now == Stock.OUT_OF_STOCK and statements.was_in_stock(before):
         yield Announcement(reason=EventReason.SOLD_OUT, message=message, warning=False)
     elif now == OfferingReason.STOCK_UNKNOWN or (now == OfferingReason.EXPIRED and was in set(Stock)):
         yield Announcement(reason=now, message=message, warning=True)

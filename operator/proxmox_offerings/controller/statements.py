@@ -111,9 +111,18 @@ def was_sold_out(status: OfferingStatus | None) -> bool:
     )
 
 
+def was_in_stock(status: OfferingStatus | None) -> bool:
+    """Whether units were offered when its stock was known last; False as well if it never was."""
+    return (
+        status is not None and status.stock is not Stock.OUT_OF_STOCK and (is_known(status) or status.sold_out is False)
+    )
+
+
 def remembering(status: OfferingStatus, *, before: OfferingStatus | None) -> OfferingStatus:
-    """`status` as it is written in the place of `before`: an Unknown does not forget that the tier was sold out, whoever reads it next."""
-    sold_out = True if not is_known(status) and was_sold_out(before) else None
+    """`status` as it is written in the place of `before`: an Unknown does not forget what was known last, whoever reads it next."""
+    sold_out = None
+    if not is_known(status) and (was_sold_out(before) or was_in_stock(before)):
+        sold_out = was_sold_out(before)
     return status.model_copy(update={"sold_out": sold_out})
 
 

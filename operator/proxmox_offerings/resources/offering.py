@@ -152,8 +152,8 @@ class OfferingStatus(Model):
     limiting_resource: LimitingResource | None = None
     """What keeps `available` from being larger."""
     sold_out: Bool | None = None
-    """While stock is Unknown: true if it was sold out before, so that units are offered again only from the ProxmoxHost's
-    `stock.restockThreshold` up.
+    """While stock is Unknown, what it was when it was known last: true if sold out, so that units are offered again only from the
+    ProxmoxHost's `stock.restockThreshold` up; false if units were offered. Absent if it was never known.
     """
     observed_at: Time | None = None
     """When Proxmox was read."""

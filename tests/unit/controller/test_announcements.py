@@ -43,6 +43,9 @@ OUT = offering(Stock.OUT_OF_STOCK, 0)
 BLURRED = offering(Stock.UNKNOWN, reason=OfferingReason.STOCK_UNKNOWN)
 OVER = offering(Stock.UNKNOWN, reason=OfferingReason.EXPIRED)
 NEW = offering(Stock.UNKNOWN, reason=OfferingReason.NOT_OBSERVED)
+IN_AND_BLURRED = BLURRED.model_copy(update={"sold_out": False})
+IN_AND_OVER = OVER.model_copy(update={"sold_out": False})
+IN_AND_NEW = NEW.model_copy(update={"sold_out": False})
 OUT_AND_OVER = OVER.model_copy(update={"sold_out": True})
 OUT_AND_NEW = NEW.model_copy(update={"sold_out": True})
 CHANGING = offering(Stock.UNKNOWN, reason=OfferingReason.TERMS_CHANGED)
@@ -90,7 +93,9 @@ def test_a_host_is_told_of_when_its_state_changes_and_only_then(
         pytest.param(None, IN, [], id="new"),
         pytest.param(None, NEW, [], id="new, and nothing known"),
         pytest.param(NEW, IN, [], id="first statement"),
-        pytest.param(None, OUT, ["Normal SoldOut"], id="new, and nothing fits"),
+        pytest.param(None, OUT, [], id="new, and nothing fits"),
+        pytest.param(NEW, OUT, [], id="first statement, and nothing fits"),
+        pytest.param(BLURRED, OUT, ["Normal StockKnown"], id="judged at last, and nothing fits"),
         pytest.param(IN, LOW, [], id="low"),
         pytest.param(IN, offering(Stock.IN_STOCK, 16, hours=1), [], id="one less"),
         pytest.param(LOW, OUT, ["Normal SoldOut"], id="sold out"),
@@ -101,12 +106,14 @@ def test_a_host_is_told_of_when_its_state_changes_and_only_then(
         pytest.param(BLURRED, IN, ["Normal StockKnown"], id="to be judged again"),
         pytest.param(IN, OVER, ["Warning Expired"], id="ended"),
         pytest.param(BLURRED, OVER, [], id="what was not known ends"),
-        pytest.param(OVER, OUT, ["Normal SoldOut"], id="known again, and sold out"),
+        pytest.param(IN_AND_BLURRED, OUT, ["Normal SoldOut"], id="judged again, and sold out"),
+        pytest.param(IN_AND_OVER, OUT, ["Normal SoldOut"], id="known again, and sold out"),
+        pytest.param(IN_AND_NEW, OUT, ["Normal SoldOut"], id="sold out on other terms"),
         pytest.param(OUT_AND_OVER, OUT, ["Normal StockKnown"], id="known again, and still sold out"),
         pytest.param(OUT_AND_NEW, OUT, [], id="still sold out on other terms"),
         pytest.param(OUT_AND_OVER, IN, ["Normal BackInStock"], id="known again, and back in stock"),
         pytest.param(OUT_AND_NEW, LOW, ["Normal BackInStock"], id="back in stock on other terms"),
-        pytest.param(OVER, IN, ["Normal StockKnown"], id="known again"),
+        pytest.param(IN_AND_OVER, IN, ["Normal StockKnown"], id="known again"),
         pytest.param(IN, NEW, [], id="withdrawn because somebody changed the terms"),
         pytest.param(IN, CHANGING, [], id="withdrawn for a moment"),
     ],

@@ -26,6 +26,12 @@ RHYTHM = Rhythm(interval=timedelta(seconds=60), validity=timedelta(seconds=600))
 HOST = live_host()
 
 
+def unobserved(offerings: Sequence[PlannedOffering]) -> tuple[PlannedOffering, ...]:
+    """The same before the cluster was read."""
+    nothing = statements.unknown(statements.NOT_OBSERVED)
+    return tuple(replace(one, statement=nothing) for one in offerings)
+
+
 def plans(*tiers: dict[str, Any], threads: int = 16, **spec: Any) -> tuple[PlannedOffering, ...]:
     return planned(cluster(nodes=[node(threads=threads)]), *(tiers or (tier("small", cpu=2),)), **spec).offerings
 
@@ -35,9 +41,15 @@ class World:
 
     def __init__(self) -> None:
         self.kube = FakeKube()
-        self.live = LiveObjects()
         self.now = NOON
         self.changes: list[Change] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process, which knows what is on the API server and nothing else."""
+        self.live = LiveObjects()
+        for there in self.kube.there.values():
+            self.live.saw_offering(there)
         self.publisher = Publisher(
             hosts=self.kube, offerings=self.kube, live=self.live, now=lambda: self.now, changed=self.changes.append
         )
@@ -134,18 +146,48 @@ async def test_a_new_spec_never_stands_beside_a_number_for_the_old_one(world: Wo
     assert world.stock()[0] is Stock.IN_STOCK
 
 
+FULL = {"threads": 1}
+
+
+@pytest.mark.parametrize("unread_before", [True, False])
+async def test_what_is_sold_out_at_first_sight_is_not_told_whether_it_could_be_read_at_once_or_not(
+    world: World, unread_before: bool
+) -> None:
+    """Nobody could buy before, so nothing ended. How long the first reading takes does not decide that."""
+    if unread_before:
+        await world.say_nothing_new(unobserved(plans(**FULL)), now=NOON)
+        assert world.stock() == (Stock.UNKNOWN, None)
+    await world.say(plans(**FULL))
+    assert world.stock() == (Stock.OUT_OF_STOCK, 0)
+    assert world.told() == []
+    await world.say(plans(), at=NOON + timedelta(seconds=60))
+    assert world.told() == ["BackInStock"]
+
+
+async def test_what_sold_out_while_it_could_not_be_read_is_told_by_whoever_reads_it_next(world: World) -> None:
+    """Also after a restart on changed terms: that units were offered is written on the Offering, not remembered."""
+    await world.say(plans())
+    await world.say_nothing_new(plans(), now=NOON + timedelta(seconds=600))
+    await world.say_nothing_new(unobserved(plans()), now=NOON + timedelta(seconds=700), changed=True)
+    world.restart()
+    assert world.told() == ["Expired"]
+    await world.say(plans(**FULL), at=NOON + timedelta(seconds=800))
+    assert world.told() == ["SoldOut"]
+    assert "soldOut" not in world.kube.there["fra1-small"].status
+
+
 async def test_a_sold_out_offering_whose_price_changes_is_not_told_as_sold_out_again(world: World) -> None:
     """Its statement is withdrawn for a moment, which is nobody's news."""
-    full = {"threads": 1}
-    await world.say(plans(**full))
+    await world.say(plans())
+    await world.say(plans(**FULL), at=NOON + timedelta(seconds=60))
     assert world.told() == ["SoldOut"]
     dearer = tier("small", cpu=2, price={"currency": "EUR", "monthly": "9.00"})
     with capture_logs() as log:
-        written = await world.say(plans(dearer, **full), terms_changed=True)
+        written = await world.say(plans(dearer, **FULL), at=NOON + timedelta(seconds=60), terms_changed=True)
     assert [what for what, _ in written] == ["status", "apply", "status"]
     assert [line for line in log if line["log_level"] != "debug"] == []
     assert world.told() == []
-    await world.say(plans(dearer), at=NOON + timedelta(seconds=60))
+    await world.say(plans(dearer), at=NOON + timedelta(seconds=120))
     assert world.told() == ["BackInStock"]
 
 

@@ -165,5 +165,24 @@ def test_no_unknown_in_between_makes_forget_that_it_was_sold_out() -> None:
         assert (status.stock, status.sold_out, statements.was_sold_out(status)) == (Stock.UNKNOWN, True, True)
     in_stock = statements.remembering(OfferingStatus(stock=Stock.IN_STOCK, available=3), before=status)
     assert (in_stock.sold_out, statements.was_sold_out(in_stock)) == (None, False)
-    unknown = statements.remembering(statements.unknown(""), before=in_stock)
-    assert (unknown.sold_out, statements.was_sold_out(unknown)) == (None, False)
+
+
+def test_no_unknown_in_between_makes_forget_that_units_were_offered() -> None:
+    """Or that nothing was known ever: whoever finds it sold out next tells of it in the one case, and not in the other."""
+    in_stock = OfferingStatus(stock=Stock.LOW_STOCK, available=1)
+    status: OfferingStatus | None = in_stock
+    for unknown in (statements.unknown(statements.TERMS_CHANGED), statements.expired(in_stock)) * 2:
+        status = statements.remembering(unknown, before=status)
+        assert (status.sold_out, statements.was_in_stock(status), statements.was_sold_out(status)) == (
+            False,
+            True,
+            False,
+        )
+    status = None
+    for unknown in (statements.unknown(statements.NOT_OBSERVED), statements.unknown("not to be judged")):
+        status = statements.remembering(unknown, before=status)
+        assert (status.sold_out, statements.was_in_stock(status), statements.was_sold_out(status)) == (
+            None,
+            False,
+            False,
+        )
