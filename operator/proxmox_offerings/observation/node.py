@@ -7,12 +7,10 @@ from typing import Any, cast
 from proxmox_offerings.inventory.gathered import MdevReading, NodeReading
 from proxmox_offerings.inventory.profiles import counted_functions
 from proxmox_offerings.observation.memory import Memory
+from proxmox_offerings.proxmox.adaptive import NODE_DOES_NOT_ANSWER
 from proxmox_offerings.proxmox.answers import PciDevice, Volume
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, ObservationError
-
-NODE_DOES_NOT_ANSWER = range(595, 600)
-"""The entry node's answers for a node that is dead or hangs (proxmox-api.md 2.9)."""
 
 
 class NodeReader:

@@ -9,16 +9,15 @@ import asyncio
 import contextlib
 import functools
 import ssl
-import time
 import zlib
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 import httpx
 
 from proxmox_offerings import __version__
+from proxmox_offerings.proxmox.adaptive import NODE_DOES_NOT_ANSWER, AdaptiveLimit, Place
 from proxmox_offerings.proxmox.addresses import AddressPolicy
 from proxmox_offerings.proxmox.decoding import data_of
 from proxmox_offerings.proxmox.errors import (
@@ -59,6 +58,9 @@ class Bounds:
     """Values and objects in one answer: each takes a hundred times the memory that it may take in the text."""
     calls_per_node: int = 2
     node_calls: int = 8
+    """To all nodes together, while the cluster answers well."""
+    slow_seconds: float = 15
+    """From then on an answer of a node tells of trouble: most take milliseconds, and one dead storage no more than 10 s (proxmox-api.md 2.4)."""
     keepalive_seconds: float = 2
     """The server closes idle connections after 5 s; a call sent at that moment would be lost."""
 
@@ -79,7 +81,8 @@ https_transport: TransportFactory = transport_to(None)
 class Transport:
     """GET with failover. The endpoint that answered last is asked first; one that fails is asked last.
 
-    At most two calls are in flight for each node: those that a node answers itself count for that endpoint, proxied ones for their target.
+    At most two calls are in flight for each node: those that a node answers itself count for that endpoint, proxied ones for their target. Of proxied
+    calls there are at most eight, and fewer while the cluster is in trouble (adaptive.py).
     Proxied calls have connections of their own, so that a hanging node never holds up the calls of the fast loop.
     `on_call(label, result, seconds)` is told of each attempt; `result` is the HTTP status or a word for what went wrong.
     """
@@ -130,8 +133,9 @@ class Transport:
         self._calls = 0
         self._resting: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._proxied_slots = asyncio.Semaphore(bounds.node_calls)
-        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(bounds.calls_per_node))
+        self._limit = AdaptiveLimit(bounds.node_calls, slow=bounds.slow_seconds)
+        # Only those that somebody has or waits for: clusters may name ever new nodes.
+        self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @property
     def endpoint(self) -> str:
@@ -186,8 +190,8 @@ class Transport:
             if node is None:
                 (data,) = await self._over_endpoints([call])
                 return data
-            async with self._slots[f"node {node}"], self._proxied_slots:
-                (data,) = await self._over_endpoints([call])
+            async with self._slot(f"node {node}"), self._limit.place() as place:
+                (data,) = await self._over_endpoints([replace(call, place=place)])
                 return data
 
     async def get_together(
@@ -252,7 +256,7 @@ class Transport:
 
     async def _from_endpoint(self, endpoint: str, call: "_Call") -> object:
         """One retry where the connection broke: the server closes idle ones at any time (proxmox-api.md T19)."""
-        async with self._slot(endpoint, call):
+        async with self._slot(endpoint) if call.node is None else contextlib.nullcontext():
             try:
                 return await self._attempt(endpoint, call)
             except _Broken as failure:
@@ -263,25 +267,21 @@ class Transport:
             except _Broken as failure:
                 raise failure.reason from None
 
-    @asynccontextmanager
-    async def _slot(self, endpoint: str, call: "_Call") -> AsyncIterator[None]:
-        if call.node is not None:
-            yield
-            return
-        async with self._slots[endpoint]:
-            yield
+    def _slot(self, whose: str) -> asyncio.Semaphore:
+        return self._slots.setdefault(whose, asyncio.Semaphore(self._bounds.calls_per_node))
 
     async def _attempt(self, endpoint: str, call: "_Call") -> object:
-        started = time.monotonic()
-        result = "cancelled"
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        result, status = "cancelled", None
         try:
             with self._room.held() as held:
                 body = await self._fetch(endpoint, call, held)
                 self._refuse_own_secret(endpoint, call, body)
                 data = data_of(body, most=self._bounds.values, what=f"{endpoint} answered {call}", path=call.path)
-            result = "200"
+            result, status = "200", 200
         except CallFailed as failure:
-            result = str(failure.status or "unreadable")
+            result, status = str(failure.status or "unreadable"), failure.status
             raise
         except _Broken as failure:
             result = failure.reason.reason
@@ -290,8 +290,11 @@ class Transport:
             result = failure.reason
             raise
         finally:
+            seconds = clock() - started
             if self._on_call is not None:
-                self._on_call(call.label, result, time.monotonic() - started)
+                self._on_call(call.label, result, seconds)
+            if call.place is not None and call.node is not None and result != "cancelled":
+                call.place.ended(node=call.node, status=status, seconds=seconds)
         return data
 
     def _refuse_own_secret(self, endpoint: str, call: "_Call", body: bytes) -> None:
@@ -356,6 +359,7 @@ class _Call:
     label: str
     params: Mapping[str, str]
     node: str | None
+    place: Place | None = None
 
     def __str__(self) -> str:
         return f"the call {self.label}" + (f" for node {self.node}" if self.node else "")
@@ -427,7 +431,7 @@ def _meaning(status: int, call: _Call) -> str:
         return ": a redirect, which is not followed"
     if status == 403:
         return ": a privilege is missing"
-    if 595 <= status <= 599 and call.node is not None:
+    if status in NODE_DOES_NOT_ANSWER and call.node is not None:
         return f": it cannot reach node {call.node}, or the node did not finish in time"
     return ""
 
