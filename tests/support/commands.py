@@ -30,11 +30,18 @@ async def called(*arguments: str, stdin: str = "", env: dict[str, str] | None = 
     return Said(result.exit_code, result.stdout, result.stderr)
 
 
-def host_file(simulator: Simulator, *, name: str = "fra1", secret: str | None = None, **spec: Any) -> str:
+def host_file(
+    simulator: Simulator,
+    *,
+    name: str = "fra1",
+    namespace: str | None = None,
+    secret: str | None = None,
+    **spec: Any,
+) -> str:
     """A ProxmoxHost and its Secret for this simulator; `spec` goes over what is there, None takes out."""
     written = manifest(
         name=name,
-        namespace=None,
+        namespace=namespace,
         endpoints=list(simulator.endpoints),
         ca_pem=simulator.ca_pem,
         token_id=simulator.token_id,

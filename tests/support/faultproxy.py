@@ -104,15 +104,7 @@ def cut(*, after: int) -> Fault:
     """The real answer, until so many bytes of its body are through; then the connection breaks."""
 
     async def answer(request: web.Request, forward: Forward) -> web.StreamResponse:
-        async with forward() as real:
-            response = web.StreamResponse(status=real.status, headers=_passed_on(real.headers))
-            await response.prepare(request)
-            left = after
-            async for chunk in real.content.iter_any():
-                await response.write(chunk[:left])
-                left -= len(chunk)
-                if left <= 0:
-                    break
+        response = await _beginning(request, forward, length=after)
         assert request.transport is not None
         request.transport.abort()
         return response
@@ -124,18 +116,22 @@ def truncated(*, after: int) -> Fault:
     """The real answer, until so many bytes of its body are through; then an end in good order, as if that were all."""
 
     async def answer(request: web.Request, forward: Forward) -> web.StreamResponse:
-        async with forward() as real:
-            response = web.StreamResponse(status=real.status, headers=_passed_on(real.headers))
-            await response.prepare(request)
-            left = after
-            async for chunk in real.content.iter_any():
-                await response.write(chunk[:left])
-                left -= len(chunk)
-                if left <= 0:
-                    break
-        return response
+        return await _beginning(request, forward, length=after)
 
     return answer
+
+
+async def _beginning(request: web.Request, forward: Forward, *, length: int) -> web.StreamResponse:
+    async with forward() as real:
+        response = web.StreamResponse(status=real.status, headers=_passed_on(real.headers))
+        await response.prepare(request)
+        left = length
+        async for chunk in real.content.iter_any():
+            await response.write(chunk[:left])
+            left -= len(chunk)
+            if left <= 0:
+                break
+    return response
 
 
 def failure(code: int) -> dict[str, Any]:

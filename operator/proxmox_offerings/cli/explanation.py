@@ -3,12 +3,13 @@ down, what would have to become free is rounded up.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxmox_offerings.capacity.allocation import POINTS, Allocation
 from proxmox_offerings.capacity.disks import CONTENT
 from proxmox_offerings.catalogue.messages import NAMES, REASONS, TOO_SMALL, USED_UP
-from proxmox_offerings.catalogue.text import clean, listed
+from proxmox_offerings.catalogue.text import clean, in_binary_units, listed
 from proxmox_offerings.cli import prices
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     )
 
 LONGEST_LINE = 1000
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 STORAGE_WORDS = {
     "NotSelected": "not selected by spec.storages",
     "NotVisible": "the token is not shown it",
@@ -66,14 +66,11 @@ def render(explanation: "Explanation") -> str:
 
 def size(amount: int, *, up: bool = False) -> str:
     """Bytes in the largest binary unit, with at most two decimals, rounded towards less (`up`: towards more)."""
-    sign, left = ("-", -amount) if amount < 0 else ("", amount)
-    unit = 0
-    while unit + 1 < len(UNITS) and left >= 1024 ** (unit + 1):
-        unit += 1
+    sign = "-" if amount < 0 else ""
+    value, unit = in_binary_units(abs(amount))
     away = up != bool(sign)
-    hundredths = -(-left * 100 // 1024**unit) if away else left * 100 // 1024**unit
-    whole, rest = divmod(hundredths, 100)
-    return f"{sign}{whole}{f'.{rest:02}'.rstrip('0') if rest else ''} {UNITS[unit]}"
+    whole, rest = divmod(ceil(value * 100) if away else floor(value * 100), 100)
+    return f"{sign}{whole}{f'.{rest:02}'.rstrip('0') if rest else ''} {unit}"
 
 
 def vcpus(points: int) -> str:

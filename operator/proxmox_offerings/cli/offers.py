@@ -12,11 +12,11 @@ import click
 from proxmox_offerings.cli.cluster import Scope
 from proxmox_offerings.cli.output import PROGRAMS, dump, show
 from proxmox_offerings.cli.source import Source, kube_options
-from proxmox_offerings.cli.table import STOCK_COLORS, Row, grouped
+from proxmox_offerings.cli.table import FIRST, STOCK_COLORS, Row, cells_of, grouped
 from proxmox_offerings.cli.terminal import Paint, colored, is_terminal
 
 SELLABLE = ("InStock", "LowStock")
-HEADER = ("NAME", "VCPU", "MEMORY", "DISK", "GPU", "PRICE", "STOCK", "AVAILABLE", "SELL", "SEEN", "HOLDS")
+HEADER = (*FIRST, "SELL", "SEEN", "HOLDS")
 
 
 @click.command()
@@ -73,19 +73,11 @@ def _table(found: Sequence[Mapping[str, Any]], *, now: datetime, everywhere: boo
 
 
 def _row(offering: Mapping[str, Any], *, now: datetime, everywhere: bool) -> Row:
-    spec, status, metadata = offering["spec"], offering.get("status") or {}, offering["metadata"]
-    gpu, price, available = spec.get("gpu"), spec.get("price"), status.get("available")
+    status, metadata = offering.get("status") or {}, offering["metadata"]
     seen, until = status.get("observedAt"), status.get("validUntil")
     left = (_time(until, default=now) - now).total_seconds()
     cells = (
-        metadata["name"],
-        str(spec["cpu"]),
-        str(spec["memory"]),
-        str(spec["disk"]),
-        str(gpu["count"]) if gpu else "",
-        f"{price['monthly']} {price['currency']}" if price else "",
-        status.get("stock") or "Unknown",
-        "" if available is None else str(available),
+        *cells_of(offering),
         "yes" if may_be_sold(offering, now=now) else "no",
         age((now - _time(seen, default=now)).total_seconds()) if seen else "never",
         ("" if not until else age(left) if left > 0 else "expired"),

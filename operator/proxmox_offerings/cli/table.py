@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from proxmox_offerings.cli.terminal import Paint
 
-HEADER = ("NAME", "VCPU", "MEMORY", "DISK", "GPU", "PRICE", "STOCK", "AVAILABLE", "LIMIT")
+FIRST = ("NAME", "VCPU", "MEMORY", "DISK", "GPU", "PRICE", "STOCK", "AVAILABLE")
+HEADER = (*FIRST, "LIMIT")
 WIDE = ("VIRT", "CLASS", "WHERE")
 MESSAGE = "MESSAGE"
 STOCK_COLORS = {"InStock": "green", "LowStock": "yellow", "OutOfStock": "red", "Unknown": "magenta"}
@@ -92,11 +93,11 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def row_of(offering: Mapping[str, Any], *, wide: bool) -> Row:
+def cells_of(offering: Mapping[str, Any]) -> tuple[str, ...]:
+    """What every table says of an Offering, under FIRST."""
     spec, status = offering["spec"], offering.get("status") or {}
-    gpu, price = spec.get("gpu"), spec.get("price")
-    available = status.get("available")
-    cells: tuple[str, ...] = (
+    gpu, price, available = spec.get("gpu"), spec.get("price"), status.get("available")
+    return (
         offering["metadata"]["name"],
         str(spec["cpu"]),
         str(spec["memory"]),
@@ -105,8 +106,12 @@ def row_of(offering: Mapping[str, Any], *, wide: bool) -> Row:
         f"{price['monthly']} {price['currency']}" if price else "",
         status.get("stock") or "Unknown",
         "" if available is None else str(available),
-        status.get("limitingResource") or "",
     )
+
+
+def row_of(offering: Mapping[str, Any], *, wide: bool) -> Row:
+    spec, status = offering["spec"], offering.get("status") or {}
+    cells = (*cells_of(offering), status.get("limitingResource") or "")
     if wide:
         places = [f"{node['name']}:{node['available']}" for node in status.get("nodes") or () if node["available"]]
         cells += (spec["virtualization"], spec.get("storageClass") or "any", " ".join(places))

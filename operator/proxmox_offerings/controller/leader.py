@@ -15,12 +15,13 @@ import random
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
 
+from proxmox_offerings.controller.claims import claimed, given_back
 from proxmox_offerings.kube.errors import Conflict, KubeError, NotFound, NotLeading
 from proxmox_offerings.kube.lease import Claim, LiveLease
 
@@ -192,18 +193,7 @@ class Elector:
     async def _claim(self, before: LiveLease | None) -> None:
         """Say that it is ours, in a Lease that differs from `before` whatever the clock says. Raises KubeError."""
         clock = asyncio.get_running_loop().time
-        was = before.claim if before is not None else None
-        now = self._now()
-        if was is not None and was.renewed_at is not None:
-            now = max(now, was.renewed_at + timedelta(microseconds=1))
-        ours = was is not None and was.holder == self.identity
-        claim = Claim(
-            holder=self.identity,
-            duration=self._timing.lease_duration,
-            transitions=0 if was is None else was.transitions + (not ours),
-            acquired_at=was.acquired_at if was is not None and ours else now,
-            renewed_at=now,
-        )
+        claim = claimed(self.identity, before=before, duration=self._timing.lease_duration, now=self._now())
         self._claimed = True
         began = clock()
         written = await self._lease.write(claim, before=before)
@@ -218,7 +208,7 @@ class Elector:
             async with asyncio.timeout(RELEASE_SECONDS):
                 found = await self._lease.read()
                 if found is not None and found.claim.holder == self.identity:
-                    await self._lease.write(replace(found.claim, holder="", duration=1), before=found)
+                    await self._lease.write(given_back(found.claim), before=found)
                     log.info("lease given back", identity=self.identity)
         except (KubeError, TimeoutError) as problem:
             log.warning("lease not given back", identity=self.identity, problem=str(problem) or "no answer")

@@ -19,14 +19,15 @@ import contextlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
 
 from proxmox_offerings.controller import ring
 from proxmox_offerings.controller.acting import host_acted_for
+from proxmox_offerings.controller.claims import claimed, given_back
 from proxmox_offerings.controller.leader import RELEASE_SECONDS, Timing
 from proxmox_offerings.controller.ring import MOST_MEMBERS, Share, View
 from proxmox_offerings.kube.errors import Conflict, KubeError, NotFound, NotLeading
@@ -361,19 +362,7 @@ class Member:
             raise _LostError("renewed too late")
 
     def _claim(self, holder: str, before: LiveLease | None) -> Claim:
-        """That the Lease is `holder`'s, in a version that differs from `before` whatever the clock says."""
-        was = before.claim if before is not None else None
-        now = self._now()
-        if was is not None and was.renewed_at is not None:
-            now = max(now, was.renewed_at + timedelta(microseconds=1))
-        same = was is not None and was.holder == holder
-        return Claim(
-            holder=holder,
-            duration=self._timing.lease_duration,
-            transitions=0 if was is None else was.transitions + (not same),
-            acquired_at=was.acquired_at if was is not None and same else now,
-            renewed_at=now,
-        )
+        return claimed(holder, before=before, duration=self._timing.lease_duration, now=self._now())
 
     async def _release(self) -> None:
         """Let the others take over at once. What is held together is not given back: somebody may be joining at this moment."""
@@ -390,7 +379,7 @@ class Member:
             log.warning("lease not given back", identity=self.identity, problem=str(problem) or "no answer")
 
     async def _give_back(self, name: str, lease: LiveLease) -> None:
-        await self._leases.write(name, replace(lease.claim, holder="", duration=1), before=lease, annotations={})
+        await self._leases.write(name, given_back(lease.claim), before=lease, annotations={})
 
     def _tell(self, problem: str) -> None:
         """One line when what is wrong changes."""

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from proxmox_offerings.catalogue.messages import RUNS_OUT, USED_UP
+from proxmox_offerings.catalogue.text import in_binary_units
 from proxmox_offerings.resources import LimitingResource, Quantity, Stock, StorageClass
 from proxmox_offerings.web.html import Html, tag
 
@@ -31,17 +32,13 @@ LACKING: Final = {
     LimitingResource.FAILOVER: "what is left is kept for failover",
     LimitingResource.NODES: "no node can carry it now",
 }
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def size(amount: Quantity | int) -> str:
     """Bytes for people: "4 GiB", "1.5 TiB", with a decimal below ten."""
     value = Fraction(amount) if isinstance(amount, int) else amount.value
-    sign, value = ("−" if value < 0 else ""), abs(value)
-    unit = 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{sign}{_number(value)} {_UNITS[unit]}"
+    scaled, unit = in_binary_units(abs(value))
+    return f"{'−' if value < 0 else ''}{_number(scaled)} {unit}"
 
 
 def amount(quantity: Quantity) -> str:

@@ -1,18 +1,15 @@
 """The worked examples of docs/explanation/capacity.md: what the page shows is what the command prints."""
 
-import asyncio
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from proxmox_offerings.cli.main import cli
 from proxmox_offerings.simulator.config import parse
 from proxmox_offerings.simulator.simulator import Simulator
-from proxmox_offerings.simulator.statefiles import manifest
+from support.commands import called, host_file
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "capacity.md"
 
@@ -58,22 +55,9 @@ async def explained(cluster: str, terms: dict[str, Any]) -> str:
     """What `preview --explain` prints of such a simulated cluster."""
     document = yaml.safe_load(cluster)
     async with Simulator(parse({**document, "behaviour": {"refusalDelay": 0, "seed": 1}})) as simulated:
-        host = manifest(
-            name="lab",
-            namespace=None,
-            endpoints=simulated.endpoints,
-            ca_pem=simulated.ca_pem,
-            token_id=simulated.token_id,
-            token_secret=simulated.token_secret,
-        )
-        documents = list(yaml.safe_load_all(host))
-        for one in documents:
-            if one["kind"] == "ProxmoxHost":
-                one["spec"] |= terms
-        arguments = ["preview", "-f", "-", "--explain"]
-        result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, input=yaml.safe_dump_all(documents))
-    assert result.exit_code == 0, result.stderr
-    return result.stdout
+        said = await called("preview", "-f", "-", "--explain", stdin=host_file(simulated, name="lab", **terms))
+    assert said.code == 0, said.err
+    return said.out
 
 
 def three_nodes(*memory: str) -> str:

@@ -15,7 +15,7 @@ from proxmox_offerings.resources import Offering
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
-from proxmox_offerings.simulator.statefiles import manifest
+from support.commands import host_file
 
 HOST = """
 apiVersion: proxmox-offerings.io/v1alpha1
@@ -125,14 +125,7 @@ def test_missing_file_is_named() -> None:
 
 async def test_preview_explains_below_the_table_and_never_into_what_is_piped() -> None:
     async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
-        file = manifest(
-            name="garage",
-            namespace=None,
-            endpoints=simulated.endpoints,
-            ca_pem=simulated.ca_pem,
-            token_id=simulated.token_id,
-            token_secret=simulated.token_secret,
-        )
+        file = host_file(simulated, name="garage")
         code, table, _ = await asyncio.to_thread(run, "preview", "-f", "-", stdin=file)
         explained = await asyncio.to_thread(run, "preview", "-f", "-", "--explain", stdin=file)
         piped = await asyncio.to_thread(run, "preview", "-f", "-", "--explain", "-o", "json", stdin=file)
@@ -151,14 +144,7 @@ async def test_preview_explains_below_the_table_and_never_into_what_is_piped() -
 async def test_mix_is_answered_by_exit_code_and_placement() -> None:
     """Derived tiers as well; a yes is 0 with a place for each unit, a no is 1 with as much as fits."""
     async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
-        file = manifest(
-            name="garage",
-            namespace=None,
-            endpoints=simulated.endpoints,
-            ca_pem=simulated.ca_pem,
-            token_id=simulated.token_id,
-            token_secret=simulated.token_secret,
-        )
+        file = host_file(simulated, name="garage")
 
         async def asked(mix: str, *options: str) -> tuple[int, str, str]:
             return await asyncio.to_thread(run, "preview", "-f", "-", "--mix", mix, *options, stdin=file)
@@ -178,14 +164,7 @@ async def test_mix_is_answered_by_exit_code_and_placement() -> None:
 async def test_preview_prints_what_the_operator_would_apply() -> None:
     """Labels, status and conditions as they are written to Kubernetes; nothing else on standard output."""
     async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
-        file = manifest(
-            name="garage",
-            namespace=None,
-            endpoints=simulated.endpoints,
-            ca_pem=simulated.ca_pem,
-            token_id=simulated.token_id,
-            token_secret=simulated.token_secret,
-        )
+        file = host_file(simulated, name="garage")
         code, out, _ = await asyncio.to_thread(run, "preview", "-f", "-", "-o", "json", stdin=file)
     offerings = json.loads(out)
     assert code == 0

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from proxmox_offerings.cli import export as command
@@ -19,7 +18,7 @@ from proxmox_offerings.exports import FORMATS
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.presets import preset
 from proxmox_offerings.simulator.simulator import Simulator
-from proxmox_offerings.simulator.statefiles import manifest
+from support.commands import host_file
 from support.importer import Marketplace
 
 TIERS = [
@@ -48,18 +47,8 @@ async def simulated() -> AsyncIterator[Simulator]:
 
 def selling(simulated: Simulator, name: str = "fra1", **spec: Any) -> str:
     """A manifest with two tiers, of which one fits."""
-    written = manifest(
-        name=name,
-        namespace="shop",
-        endpoints=simulated.endpoints,
-        ca_pem=simulated.ca_pem,
-        token_id=simulated.token_id,
-        token_secret=simulated.token_secret,
-    )
-    documents = list(yaml.safe_load_all(written))
-    host = next(one for one in documents if one["kind"] == "ProxmoxHost")
-    host["spec"] |= {"location": {"country": "DE", "city": "Frankfurt"}, "tiers": TIERS, "pricing": PRICING} | spec
-    return yaml.safe_dump_all(documents)
+    sold = {"location": {"country": "DE", "city": "Frankfurt"}, "tiers": TIERS, "pricing": PRICING} | spec
+    return host_file(simulated, name=name, namespace="shop", **sold)
 
 
 async def exported(text: str, *arguments: str) -> tuple[int, str, str]:

@@ -21,9 +21,9 @@ from proxmox_offerings.resources import ProxmoxHost
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
-from proxmox_offerings.simulator.statefiles import manifest
 from proxmox_offerings.web.offers import Reader
 from support.cluster import cluster, guest, node
+from support.commands import host_file
 
 
 @asynccontextmanager
@@ -51,14 +51,7 @@ async def serving(file: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, 
 async def test_the_page_shows_what_would_be_published() -> None:
     """With what is for the seller's own people, and therefore only under a name of this machine."""
     async with Simulator(presets.standalone(), behaviour=Behaviour(refusal_delay=0, seed=1)) as simulated:
-        file = manifest(
-            name="garage",
-            namespace=None,
-            endpoints=simulated.endpoints,
-            ca_pem=simulated.ca_pem,
-            token_id=simulated.token_id,
-            token_secret=simulated.token_secret,
-        )
+        file = host_file(simulated, name="garage")
         async with serving(file) as (process, url), aiohttp.ClientSession() as web:
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
             async with web.get(url) as response:

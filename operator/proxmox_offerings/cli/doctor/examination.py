@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from proxmox_offerings.cli.doctor import cluster, network, rights
-from proxmox_offerings.cli.doctor.findings import Finding, Verdict
+from proxmox_offerings.cli.doctor.findings import Finding, failed, ok, warning
 from proxmox_offerings.cli.doctor.network import Endpoint
 from proxmox_offerings.cli.manifests import HostManifest, Unusable
 from proxmox_offerings.cli.progress import Tell
@@ -29,16 +29,16 @@ OLDEST = (7, 4)
 
 async def unusable(found: Unusable) -> list[Finding]:
     """Of a host in Kubernetes whose manifest or Secret cannot be used."""
-    return [_failed("manifest", found.host, "read the ProxmoxHost and its Secret", found.problem)]
+    return [failed("manifest", found.host, "read the ProxmoxHost and its Secret", found.problem)]
 
 
 async def examine(manifest: HostManifest, *, now: datetime, tell: Tell) -> list[Finding]:
     """Everything that can be found out, in the order in which one step needs the one before."""
     host, name = manifest.host, manifest.host.metadata.name
-    findings = [_ok("manifest", name, "read the manifest", f"valid; {len(host.spec.tiers or ()) or 'derived'} tiers")]
+    findings = [ok("manifest", name, "read the manifest", f"valid; {len(host.spec.tiers or ()) or 'derived'} tiers")]
     if host.spec.suspend:
         findings.append(
-            _warning(
+            warning(
                 "manifest",
                 "spec.suspend",
                 "look whether it is suspended",
@@ -79,9 +79,9 @@ def _token(manifest: HostManifest, findings: list[Finding]) -> Token | None:
         fix = (
             "pveum user token add offerings@pve reader --privsep 1   # prints full-tokenid, which is tokenID, and value, which is tokenSecret",
         )
-        findings.append(_failed("token", "form", tried, str(problem), fix=fix))
+        findings.append(failed("token", "form", tried, str(problem), fix=fix))
         return None
-    findings.append(_ok("token", "form", tried, token.id))
+    findings.append(ok("token", "form", tried, token.id))
     return token
 
 
@@ -99,7 +99,7 @@ async def _ask(manifest: HostManifest, endpoint: Endpoint, token: Token) -> Seen
         try:
             permissions = await client.permissions()
         except ObservationError as problem:
-            endpoint.findings.append(_failed("token", endpoint.url, "read the token's permissions", str(problem)))
+            endpoint.findings.append(failed("token", endpoint.url, "read the token's permissions", str(problem)))
             permissions = None
         return version, status, permissions
     finally:
@@ -113,19 +113,19 @@ async def _version(client: ProxmoxClient, endpoint: Endpoint, token: Token) -> V
     except Unauthorized as problem:
         fix = rights.new_token(token.id)
         means = "the token is not known there, has expired, or its secret is another one; a secret is shown only once, when the token is made"
-        endpoint.findings.append(_failed("token", endpoint.url, tried, str(problem), means=means, fix=fix))
+        endpoint.findings.append(failed("token", endpoint.url, tried, str(problem), means=means, fix=fix))
         return None
     except ObservationError as problem:
         fix = ("systemctl status pveproxy pvedaemon pve-cluster",)
-        endpoint.findings.append(_failed("version", endpoint.url, tried, str(problem), fix=fix))
+        endpoint.findings.append(failed("version", endpoint.url, tried, str(problem), fix=fix))
         return None
-    endpoint.findings.append(_ok("token", endpoint.url, tried, "accepted"))
+    endpoint.findings.append(ok("token", endpoint.url, tried, "accepted"))
     supported = version.numbers >= OLDEST
     found = f"Proxmox VE {version.version}"
     endpoint.findings.append(
-        _ok("version", endpoint.url, tried, f"{found}, supported")
+        ok("version", endpoint.url, tried, f"{found}, supported")
         if supported
-        else _failed(
+        else failed(
             "version",
             endpoint.url,
             tried,
@@ -142,7 +142,7 @@ async def _status(client: ProxmoxClient, endpoint: Endpoint) -> ClusterStatus | 
     try:
         status = await client.cluster_status()
     except ObservationError as problem:
-        endpoint.findings.append(_failed("quorum", endpoint.url, tried, str(problem)))
+        endpoint.findings.append(failed("quorum", endpoint.url, tried, str(problem)))
         return None
     if status.quorate:
         found = (
@@ -150,11 +150,11 @@ async def _status(client: ProxmoxClient, endpoint: Endpoint) -> ClusterStatus | 
             if status.name
             else "a standalone node"
         )
-        endpoint.findings.append(_ok("quorum", endpoint.url, tried, f"{found}; quorate" if status.name else found))
+        endpoint.findings.append(ok("quorum", endpoint.url, tried, f"{found}; quorate" if status.name else found))
     else:
         means = "what this node shows is old; nothing new is said until a majority of the nodes is there"
         fix = ("pvecm status", "systemctl restart corosync pve-cluster   # on nodes that are up but not members")
-        endpoint.findings.append(_failed("quorum", endpoint.url, tried, "no quorum", means=means, fix=fix))
+        endpoint.findings.append(failed("quorum", endpoint.url, tried, "no quorum", means=means, fix=fix))
     return status
 
 
@@ -169,7 +169,7 @@ def _same_cluster(endpoints: Sequence[Endpoint], seen: Sequence[Seen | None]) ->
     parts = [f"{name or 'no cluster'} ({', '.join(urls)})" for (name, _), urls in clusters.items()]
     means = "one ProxmoxHost is one cluster: give each cluster a ProxmoxHost of its own"
     return [
-        _failed(
+        failed(
             "endpoints", "one cluster", "compare what cluster each endpoint belongs to", "; ".join(parts), means=means
         )
     ]
@@ -183,20 +183,6 @@ async def _counted(manifest: HostManifest, token: Token, tell: Tell) -> list[Fin
     except (PrivilegesMissing, NotQuorate):
         return []  # told above, where it was found
     except ObservationError as problem:
-        return [_failed("cluster", name, "read everything that is counted", f"{problem.reason}: {problem}")]
+        return [failed("cluster", name, "read everything that is counted", f"{problem.reason}: {problem}")]
     assert reading.counted is not None  # noqa: S101 - it raises otherwise
     return cluster.findings_of(reading.counted, preview_of(reading))
-
-
-def _ok(area: str, subject: str, tried: str, found: str) -> Finding:
-    return Finding(area=area, subject=subject, verdict=Verdict.OK, tried=tried, found=found)
-
-
-def _warning(area: str, subject: str, tried: str, found: str) -> Finding:
-    return Finding(area=area, subject=subject, verdict=Verdict.WARNING, tried=tried, found=found)
-
-
-def _failed(
-    area: str, subject: str, tried: str, found: str, *, means: str | None = None, fix: tuple[str, ...] = ()
-) -> Finding:
-    return Finding(area=area, subject=subject, verdict=Verdict.FAILED, tried=tried, found=found, means=means, fix=fix)

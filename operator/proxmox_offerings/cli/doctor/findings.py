@@ -39,6 +39,20 @@ class Finding:
         }
 
 
+def ok(area: str, subject: str, tried: str, found: str) -> Finding:
+    return Finding(area=area, subject=subject, verdict=Verdict.OK, tried=tried, found=found)
+
+
+def warning(area: str, subject: str, tried: str, found: str) -> Finding:
+    return Finding(area=area, subject=subject, verdict=Verdict.WARNING, tried=tried, found=found)
+
+
+def failed(
+    area: str, subject: str, tried: str, found: str, *, means: str | None = None, fix: tuple[str, ...] = ()
+) -> Finding:
+    return Finding(area=area, subject=subject, verdict=Verdict.FAILED, tried=tried, found=found, means=means, fix=fix)
+
+
 def worst(findings: list[Finding]) -> Verdict:
     order = (Verdict.OK, Verdict.WARNING, Verdict.FAILED)
     return max((finding.verdict for finding in findings), key=order.index, default=Verdict.OK)

@@ -12,7 +12,7 @@ import httpcore
 
 from proxmox_offerings.cli import certificates
 from proxmox_offerings.cli.certificates import ON_THE_NODE, Certificate, address_of
-from proxmox_offerings.cli.doctor.findings import Finding, Verdict
+from proxmox_offerings.cli.doctor.findings import Finding, Verdict, failed, ok
 from proxmox_offerings.proxmox.errors import InvalidHost
 from proxmox_offerings.proxmox.network import resolve
 from proxmox_offerings.proxmox.tls import TLSPolicy
@@ -43,13 +43,13 @@ async def look_at(url: str, *, policy: TLSPolicy, now: datetime) -> Endpoint:
         endpoint.refusal = await certificates.refusal(url, policy)
         endpoint.trusted = endpoint.refusal is None
     except InvalidHost as problem:
-        endpoint.findings.append(_failed(url, "TLS", "make ready to verify certificates", str(problem)))
+        endpoint.findings.append(failed("TLS", url, "make ready to verify certificates", str(problem)))
         return endpoint
     except (OSError, ssl.SSLError) as problem:
         endpoint.findings.append(
-            _failed(
-                url,
+            failed(
                 "TLS",
+                url,
                 "TLS handshake",
                 f"no TLS there ({type(problem).__name__})",
                 means="something else than Proxmox VE listens on that port, or a device in between interferes",
@@ -78,9 +78,9 @@ def _certificate(
     told = f"{shown.subject}, signed by {shown.issuer}, until {shown.ends:{DAY}}, SHA-256 {shown.fingerprint}"
     how = "pinned" if policy.fingerprints else "spec.tls.caBundle" if policy.ca_bundle else "the system's trust store"
     if endpoint.refusal is not None:
-        return _failed(
-            endpoint.url,
+        return failed(
             "certificate",
+            endpoint.url,
             f"verify the certificate ({how})",
             f"refused: {endpoint.refusal}; it is {told}",
             means="nothing is sent to a server that cannot prove who it is. Compare the fingerprint with what the node itself prints; "
@@ -124,9 +124,9 @@ async def _resolves(endpoint: Endpoint) -> bool:
             found = await resolve(host, port)
     except (httpcore.ConnectError, TimeoutError):
         endpoint.findings.append(
-            _failed(
-                endpoint.url,
+            failed(
                 "name",
+                endpoint.url,
                 f"look up {host}",
                 "no such name",
                 means="this machine's resolver does not know it; the operator's may, where it runs",
@@ -135,7 +135,7 @@ async def _resolves(endpoint: Endpoint) -> bool:
         )
         return False
     if found != [host]:
-        endpoint.findings.append(_ok(endpoint.url, "name", f"look up {host}", ", ".join(found[:4])))
+        endpoint.findings.append(ok("name", endpoint.url, f"look up {host}", ", ".join(found[:4])))
     return True
 
 
@@ -158,10 +158,10 @@ async def _connects(endpoint: Endpoint) -> bool:
             "systemctl restart pveproxy",
             f"pve-firewall status; ss -ltn 'sport = :{port}'",
         )
-        endpoint.findings.append(_failed(endpoint.url, "port", f"connect to port {port}", found, means=means, fix=fix))
+        endpoint.findings.append(failed("port", endpoint.url, f"connect to port {port}", found, means=means, fix=fix))
         return False
     took = (monotonic() - began) * 1000
-    endpoint.findings.append(_ok(endpoint.url, "port", f"connect to port {port}", f"open, after {took:.0f} ms"))
+    endpoint.findings.append(ok("port", endpoint.url, f"connect to port {port}", f"open, after {took:.0f} ms"))
     return True
 
 
@@ -188,13 +188,3 @@ async def _compare_clocks(endpoint: Endpoint, policy: TLSPolicy, now: datetime) 
             fix=("timedatectl status; chronyc tracking   # on the node and here",) if far else (),
         )
     )
-
-
-def _ok(subject: str, area: str, tried: str, found: str) -> Finding:
-    return Finding(area=area, subject=subject, verdict=Verdict.OK, tried=tried, found=found)
-
-
-def _failed(
-    subject: str, area: str, tried: str, found: str, *, means: str | None = None, fix: tuple[str, ...] = ()
-) -> Finding:
-    return Finding(area=area, subject=subject, verdict=Verdict.FAILED, tried=tried, found=found, means=means, fix=fix)
