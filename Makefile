@@ -36,7 +36,7 @@ tutorial: controlplane ## Type what the tutorial says, and see whether it is wha
 
 .PHONY: test
 test: controlplane helm promtool browser-if-possible ## Run all tests (ARGS="..." for pytest)
-	$(BIN)/pytest --numprocesses=$(WORKERS) $(ARGS)
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 .PHONY: test-long
 test-long: controlplane ## Run the long tests: soak, fuzzing, every crash (MINUTES=5 for each fuzzer, SEED=7; ARGS="..." for pytest)

@@ -16,6 +16,7 @@ import argparse
 import base64
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -243,7 +244,7 @@ class ControlPlane(Cluster):
             self._start_etcd()
             self.start_apiserver()
             if self._crds is not None:
-                self._establish(self._crds)
+                self.establish(self._crds)
             if self.controllers:
                 self._spawn(
                     "kube-controller-manager",
@@ -308,6 +309,22 @@ class ControlPlane(Cluster):
             return ()
         return (f"--audit-policy-file={self._audit.resolve()}", f"--audit-log-path={self.audit_log}")
 
+    def establish(self, crds: Path) -> None:
+        """Apply CustomResourceDefinitions, and wait until their kinds are served. Raises StartError.
+
+        `kubectl wait --for=condition=Established` ends with an accessor error where it comes before the first condition.
+        """
+        done = self.kubectl_run("apply", "--server-side", "--output=name", "-f", crds, check=False)
+        if done.returncode:
+            raise StartError(f"the CustomResourceDefinitions of {crds} were not accepted:\n{done.stderr.strip()}")
+        for definition in done.stdout.split():
+            plural, _, group = definition.rpartition("/")[2].partition(".")
+            self._wait(f"{plural} to be served", functools.partial(self._list, group, plural))
+
+    def _list(self, group: str, plural: str) -> None:
+        version = self.api("GET", f"/apis/{group}")["preferredVersion"]["version"]
+        self.api("GET", f"/apis/{group}/{version}/{plural}?limit=1")
+
     def back_up(self) -> None:
         """A backup of etcd, in the place of the one before. The API server is down then, as after `stop_apiserver`."""
         self._exchange_etcd(ETCD_DATA, ETCD_BACKUP)
@@ -343,12 +360,6 @@ class ControlPlane(Cluster):
             f"--initial-cluster=test={ETCD_PEER}",
             "--log-level=warn",
         )
-
-    def _establish(self, crds: Path) -> None:
-        for arguments in (["apply", "--server-side"], ["wait", "--for=condition=Established", "--timeout=30s"]):
-            done = self.kubectl_run(*arguments, "-f", crds, check=False)
-            if done.returncode:
-                raise StartError(f"the CustomResourceDefinitions of {crds} were not accepted:\n{done.stderr.strip()}")
 
     def _write_credentials(self) -> None:
         self._write_certificates()

@@ -51,8 +51,7 @@ def test_hosts_come_with_the_first_installation_where_their_kind_is_known(
     assert "kubectl apply --server-side -f crds.yaml" in refused
     assert installer.run("list", "--all-namespaces", "--output", "json").strip() == "[]"
 
-    empty_cluster.kubectl_run("apply", "--server-side", "-f", ROOT / "crds")
-    empty_cluster.kubectl_run("wait", "--for=condition=Established", "crd", *CRDS)
+    empty_cluster.establish(ROOT / "crds")
     installer.run("install", *RELEASE, CHART, "--create-namespace", values=values)
     assert get(empty_cluster, "proxmoxhost", "fra1")["spec"]["endpoints"] == HOST["spec"]["endpoints"]
     installer.run("uninstall", *RELEASE)

@@ -130,8 +130,7 @@ def test_deleted_crds_and_a_restored_backup(
 
     kube.kubectl("delete", "-f", str(CRDS))
     eventually(lambda: thread.operator.not_ready)
-    kube.kubectl("apply", "--server-side", "-f", str(CRDS))
-    kube.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+    control_plane.establish(CRDS)
     kube.host("fra1", tiers=[SMALL, BIG])
     eventually(lambda: sells(kube, "small", "big"), within=LONG)
     eventually(lambda: thread.operator.not_ready is None, within=LONG)
