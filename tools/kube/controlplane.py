@@ -40,6 +40,8 @@ from tools.kube import build
 from tools.kube.certificates import Authority, new_private_key
 
 START_SECONDS = 90
+PUT_OFF_SECONDS = 30
+"""For as long as the API server says 429, as it does while it begins to serve a kind anew, it is asked again."""
 KUBECTL_SECONDS = 60
 CONTROLLERS = (
     "clusterrole-aggregation-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller"
@@ -146,14 +148,20 @@ class Cluster:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        try:
-            with opener.open(request, timeout=10) as answer:
-                content = answer.read()
-                json_answer = answer.headers.get_content_type() == "application/json"
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                raise ApiError(refusal.code, refusal.read().decode(errors="replace")) from None
-        return json.loads(content) if json_answer else content.decode()
+        deadline = time.monotonic() + PUT_OFF_SECONDS
+        while True:
+            try:
+                with opener.open(request, timeout=30) as answer:
+                    content = answer.read()
+                    json_answer = answer.headers.get_content_type() == "application/json"
+            except urllib.error.HTTPError as refusal:
+                with refusal:
+                    message = refusal.read().decode(errors="replace")
+                if refusal.code != 429 or time.monotonic() > deadline:
+                    raise ApiError(refusal.code, message) from None
+                time.sleep(0.2)
+            else:
+                return json.loads(content) if json_answer else content.decode()
 
     def user_kubeconfig(self, name: str, groups: tuple[str, ...] = ()) -> Path:
         """A kubeconfig for another user, who may do nothing but what RBAC grants to `name` and `groups`.
