@@ -12,7 +12,7 @@ from typing import Any, Final
 from tools.kube.build import BuildError
 from tools.kube.controlplane import StartError
 
-from benchmarks import compare, peers, planning, publishing, refresh, report, start, steady
+from benchmarks import compare, peers, planning, publishing, refresh, report, scraping, start, steady
 from benchmarks.figures import Result, table
 from benchmarks.run import Run
 from benchmarks.scale import FULL, QUICK, Scale
@@ -22,6 +22,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Workplace, Scale], Coroutine[Any, Any, 
     "refresh": refresh.run,
     "peers": peers.run,
     "planning": planning.run,
+    "scraping": scraping.run,
     "start": start.run,
     "publishing": publishing.run,
     "steady": steady.run,
@@ -32,6 +33,7 @@ Measure how fast and how large the operator is.
   refresh     one turn of the fast loop on clusters of up to 50,000 guests, beside fetching the same bytes and json.loads
   peers       the same beside one call for each node and guest in turn, as others read a cluster
   planning    each stage alone, beside json.loads of the answers; failover reserve
+  scraping    a scrape of the metrics of 500 hosts, beside prometheus_client writing as many samples
   start       from the start of the process to ready and to the first Offering, imports, memory without any host
   publishing  10,000 Offerings from cold, beside the same server-side applies sent without any thought
   steady      500 hosts refreshed every minute while guests change: processor, memory, delay, writes beside the least possible

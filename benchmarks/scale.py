@@ -7,7 +7,8 @@ from typing import Final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """`refreshed` are (nodes, guests, turns) of the clusters that are refreshed, `planned` of those that are planned, `read_in_turn` of those that
-    are read one call for each guest; `published` and `steady_hosts` are numbers of hosts, `watched_seconds` how long the steady state is watched.
+    are read one call for each guest; `published` and `steady_hosts` are numbers of hosts, `watched_seconds` how long the steady state is watched;
+    `scrapes` is how often the metrics of `scraped_hosts` are read.
     """
 
     refreshed: tuple[tuple[int, int, int], ...]
@@ -19,6 +20,8 @@ class Scale:
     steady_hosts: int
     watched_seconds: int
     starts: int
+    scraped_hosts: int
+    scrapes: int
 
 
 FULL: Final = Scale(
@@ -30,6 +33,8 @@ FULL: Final = Scale(
     steady_hosts=500,
     watched_seconds=125,
     starts=5,
+    scraped_hosts=500,
+    scrapes=10,
 )
 QUICK: Final = Scale(
     refreshed=((8, 500, 10), (32, 5_000, 5)),
@@ -40,4 +45,6 @@ QUICK: Final = Scale(
     steady_hosts=20,
     watched_seconds=130,
     starts=2,
+    scraped_hosts=500,
+    scrapes=3,
 )

@@ -1,12 +1,17 @@
 """What Kubernetes and Prometheus ask the process: /healthz (the event loop answers), /readyz (all objects are known, and heard of), /metrics."""
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from aiohttp import web
 
 from proxmox_offerings.controller.metrics import Metrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SLICE_SECONDS: Final = 0.01
+"""For so long metrics are written without anything else happening in the process."""
 
 
 class HealthServer:
@@ -48,4 +53,17 @@ class HealthServer:
         return web.Response(text="ok\n")
 
     async def _read_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+        body = await in_slices(self._metrics.pieces())
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
+async def in_slices(pieces: Iterable[bytes], *, seconds: float = SLICE_SECONDS) -> bytes:
+    """All pieces together. What else there is to do is done between some of them."""
+    taken = []
+    until = time.monotonic() + seconds
+    for piece in pieces:
+        taken.append(piece)
+        if time.monotonic() >= until:
+            await asyncio.sleep(0)
+            until = time.monotonic() + seconds
+    return b"".join(taken)

@@ -17,6 +17,11 @@ class LiveObjects:
         self._hosts: dict[Ref, LiveObject] = {}
         self._offerings: dict[Ref, LiveObject] = {}
         self._by_host: dict[Ref, set[Ref]] = {}
+        self._revisions: dict[Ref, int] = {}
+
+    def revision_of(self, host: Ref) -> int:
+        """Another number whenever the host at `host`, or an Offering that belongs to it, changed; never one that was there before."""
+        return self._revisions.get(host, 0)
 
     def hosts(self) -> Mapping[Ref, LiveObject]:
         """All hosts."""
@@ -50,7 +55,7 @@ class LiveObjects:
         if known is not None and known.version >= host.version:
             return False
         self._hosts[host.ref] = host
-        self.revision += 1
+        self._changed(host.ref)
         return known is None or (known.uid, known.generation, known.deleting) != (
             host.uid,
             host.generation,
@@ -63,7 +68,7 @@ class LiveObjects:
         if known is None or known.uid != host.uid:
             return False
         del self._hosts[host.ref]
-        self.revision += 1
+        self._changed(host.ref)
         return True
 
     def saw_offering(self, offering: LiveObject) -> set[Ref]:
@@ -76,10 +81,10 @@ class LiveObjects:
             concerned.add(before)
             self._no_longer_of(before, offering.ref)
         self._offerings[offering.ref] = offering
-        self.revision += 1
         if (now := host_of(offering)) is not None:
             concerned.add(now)
             self._by_host.setdefault(now, set()).add(offering.ref)
+        self._changed(*concerned)
         return concerned
 
     def offering_gone(self, offering: LiveObject) -> set[Ref]:
@@ -88,12 +93,12 @@ class LiveObjects:
         if known is None or known.uid != offering.uid:
             return set()
         del self._offerings[offering.ref]
-        self.revision += 1
         host = host_of(known)
-        if host is None:
-            return set()
-        self._no_longer_of(host, offering.ref)
-        return {host}
+        concerned = set() if host is None else {host}
+        if host is not None:
+            self._no_longer_of(host, offering.ref)
+        self._changed(*concerned)
+        return concerned
 
     def hosts_listed(self, hosts: Iterable[LiveObject], *, namespace: str | None, version: int) -> set[Ref]:
         """Take note of a full list of hosts of `namespace` (None: of all). The hosts to act on.
@@ -116,6 +121,15 @@ class LiveObjects:
         for known in _missing(self._offerings, listed, namespace, version):
             concerned |= self.offering_gone(known)
         return concerned
+
+    def _changed(self, *hosts: Ref) -> None:
+        """Something is new about these hosts, or about an Offering that belongs to none."""
+        self.revision += 1
+        for host in hosts:
+            if host in self._hosts or host in self._by_host:
+                self._revisions[host] = self.revision
+            else:
+                self._revisions.pop(host, None)
 
     def _no_longer_of(self, host: Ref, offering: Ref) -> None:
         self._by_host[host].discard(offering)

@@ -3,7 +3,7 @@
 No label comes from Proxmox: series are as many as there are hosts and tiers, and go with them (`figures`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -18,7 +18,6 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.registry import Collector
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 QUEUE_BUCKETS: Final = (0.0001, 0.001, 0.01, 0.1, 1, 10, 100, 1000)
@@ -71,6 +70,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.described: list[Described] = []
+        self._more: list[Callable[[], Iterable[bytes]]] = []
         ProcessCollector(registry=self.registry)
 
         self._reconciles = self._of(
@@ -261,13 +261,15 @@ class Metrics:
         """Read the contact with the API server whenever metrics are read."""
         self._lost.set_function(lost_seconds)
 
-    def add(self, collector: Collector) -> None:
-        """Have more metrics read whenever these are."""
-        self.registry.register(collector)
+    def add(self, pieces: Callable[[], Iterable[bytes]]) -> None:
+        """Have more metrics read whenever these are, as text: others may go on between any two pieces of it."""
+        self._more.append(pieces)
 
-    def text(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+    def pieces(self) -> Iterator[bytes]:
+        """All metrics in Prometheus' text format, piece by piece."""
+        yield generate_latest(self.registry)
+        for pieces in self._more:
+            yield from pieces()
 
     def _of(self, kind: type[Metric], name: str, text: str, *labels: str, buckets: Sequence[float] = BUCKETS) -> Metric:
         more = {"buckets": buckets} if kind is Histogram else {}

@@ -154,7 +154,8 @@ class Operator:
             concurrency=settings.concurrency,
         )
         metrics.watch_share(lambda: sum(map(self._tells_of, live.hosts())))
-        metrics.add(Figures(live=live, seen=self._reconciler.seen, tells_of=self._tells_of, now=now))
+        figures = Figures(live=live, seen=self._reconciler.seen, tells_of=self._tells_of, now=now)
+        metrics.add(figures.pieces)
         self._resync = Resync(
             hosts=hosts,
             offerings=offerings,

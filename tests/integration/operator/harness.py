@@ -177,7 +177,7 @@ class OperatorThread:
         """What it serves at /metrics."""
 
         async def text() -> str:
-            return self._metrics.text().decode()
+            return b"".join(self._metrics.pieces()).decode()
 
         return asyncio.run_coroutine_threadsafe(text(), self._loop).result(PATIENCE)
 

@@ -1,5 +1,6 @@
 """What is known of Kubernetes: late and lost events do no harm."""
 
+import itertools
 from dataclasses import replace
 
 from proxmox_offerings.controller.live import LiveObjects
@@ -89,3 +90,25 @@ def test_a_list_tells_of_what_is_new() -> None:
     live = known(HOST)
     assert live.offerings_listed([OFFERING], namespace=None, version=30) == {HOST.ref}
     assert live.offerings_listed([OFFERING], namespace=None, version=31) == set()
+
+
+def test_whoever_keeps_what_was_made_of_a_host_hears_of_every_change() -> None:
+    """Of the host, of an Offering that it has, had or gets, and of their ends; and of no other host's."""
+    live, other = known(HOST), replace(HOST, ref=Ref("default", "fra2"), uid="other-uid")
+    live.saw_host(other)
+    seen = [(live.revision_of(HOST.ref), live.revision_of(other.ref))]
+    moved = Owner(kind="ProxmoxHost", name="fra2", uid="other-uid")
+    for change in (
+        lambda: live.saw_host(replace(HOST, version=11)),
+        lambda: live.saw_offering(OFFERING),
+        lambda: live.saw_offering(replace(OFFERING, version=21, owner=moved)),
+        lambda: live.offering_gone(replace(OFFERING, version=21, owner=moved)),
+        lambda: live.host_gone(replace(HOST, version=11)),
+        lambda: live.saw_host(replace(HOST, version=12)),
+    ):
+        change()
+        seen.append((live.revision_of(HOST.ref), live.revision_of(other.ref)))
+    ours, others = zip(*seen, strict=True)
+    assert [before != after for before, after in itertools.pairwise(ours)] == [True, True, True, False, True, True]
+    assert [before != after for before, after in itertools.pairwise(others)] == [False, False, True, True, False, False]
+    assert len(set(ours)) == 6

@@ -62,19 +62,24 @@ def test_no_label_is_one_that_a_cluster_fills() -> None:
     assert {label for one in described() for label in one.labels} == ours | words
 
 
+def text_of(metrics: Metrics) -> str:
+    return b"".join(metrics.pieces()).decode()
+
+
 def test_a_server_that_answers_with_odd_numbers_makes_few_series() -> None:
     metrics = Metrics()
     for status in range(100, 1000):
         metrics.api_call("/cluster/status", str(status), 0.1)
-    series = re.findall(r"^proxmox_offerings_api_calls_total\{.*", metrics.text().decode(), re.MULTILINE)
+    series = re.findall(r"^proxmox_offerings_api_calls_total\{.*", text_of(metrics), re.MULTILINE)
     assert 50 < len(series) < 85
 
 
 def series_of(world: Running, *, leading: bool = True) -> dict[str, float]:
     """Name and labels, but for those of the host -> value."""
     metrics = Metrics()
-    metrics.add(Figures(live=world.live, seen=world.reconciler.seen, tells_of=lambda _: leading, now=world.now))
-    lines = [line for line in metrics.text().decode().splitlines() if line.startswith("proxmox_offerings_")]
+    figures = Figures(live=world.live, seen=world.reconciler.seen, tells_of=lambda _: leading, now=world.now)
+    metrics.add(figures.pieces)
+    lines = [line for line in text_of(metrics).splitlines() if line.startswith("proxmox_offerings_")]
     found = (re.match(r"proxmox_offerings_(\w+)\{(.*)\} (.*)", line) for line in lines)
     told = {}
     for one in found:
@@ -225,7 +230,7 @@ def test_the_queue_is_told_by_the_names_of_the_go_client() -> None:
     watched.ended(2)
     watched.repeated()
     metrics.watch_queue(depth=lambda: 3, active=lambda: 2, unfinished=lambda: 7.5, longest=lambda: 5, concurrency=32)
-    text = metrics.text().decode()
+    text = text_of(metrics)
     labels = '{controller="proxmoxhost",name="proxmoxhost"}'
     for name, value in {
         "depth": 3,
