@@ -197,6 +197,8 @@ class Metrics:
         for result in ("success", "requeue_after", "error"):
             self._reconciles.labels(controller=CONTROLLER, result=result)
         self._reconcile_errors.labels(controller=CONTROLLER)
+        for result in ("written", "failed", "dropped"):
+            self._events.labels(result=result)
 
     def reconciled(self, result: str, seconds: float) -> None:
         """Count a reconcile: success, requeue_after or error."""

@@ -79,7 +79,7 @@ def series_of(world: Running, *, leading: bool = True) -> dict[str, float]:
     metrics = Metrics()
     figures = Figures(live=world.live, seen=world.reconciler.seen, tells_of=lambda _: leading, now=world.now)
     metrics.add(figures.pieces)
-    lines = [line for line in text_of(metrics).splitlines() if line.startswith("proxmox_offerings_")]
+    lines = [line for line in text_of(metrics).splitlines() if 'host="' in line]
     found = (re.match(r"proxmox_offerings_(\w+)\{(.*)\} (.*)", line) for line in lines)
     told = {}
     for one in found:
