@@ -1,6 +1,7 @@
 """What the client makes of answers that are none: broken, endless, huge, or from something that is no Proxmox VE."""
 
 import asyncio
+import gc
 import gzip
 import json
 import time
@@ -9,10 +10,11 @@ import tracemalloc
 import pytest
 
 from proxmox_offerings.proxmox.errors import CallFailed, ConnectionFailed, ObservationError
+from proxmox_offerings.proxmox.tls import TLSPolicy
 from proxmox_offerings.proxmox.transport import Bounds, Transport
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.faults import Fault
-from support.proxmox import PATIENT, QUICK, RawServer, answering, client_of, simulated
+from support.proxmox import PATIENT, QUICK, TOKEN, RawServer, answering, client_of, simulated
 
 LIMIT = 100_000
 SMALL = Bounds(body_bytes=LIMIT, values=9_000)
@@ -23,12 +25,13 @@ def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-async def failure_of(transport: Transport) -> ObservationError:
+async def failure_of(transport: Transport, *, close: bool = True) -> ObservationError:
     try:
         with pytest.raises(ObservationError) as caught:
             await transport.get("/version", label="/version")
     finally:
-        await transport.aclose()
+        if close:
+            await transport.aclose()
     return caught.value
 
 
@@ -68,6 +71,24 @@ async def test_what_is_no_answer_of_proxmox_is_refused_and_not_echoed(answer: by
     assert "secret-of-the-proxy" not in str(failure)
 
 
+def padded(size: int) -> bytes:
+    """An answer of so many bytes."""
+    return b'{"data": 1}'.ljust(size)
+
+
+@pytest.mark.parametrize("size", [LIMIT, LIMIT + 1])
+@pytest.mark.parametrize("packed", [False, True], ids=["as sent", "as inflated"])
+async def test_an_answer_may_be_as_long_as_its_bound_and_no_byte_longer(size: int, packed: bool) -> None:
+    answer = http(gzip.compress(padded(size)), "Content-Encoding: gzip") if packed else http(padded(size))
+    async with answering(answer) as server:
+        transport = server.transport(bounds=SMALL)
+        if size <= LIMIT:
+            assert await transport.get("/version", label="/version") == 1
+            await transport.aclose()
+        else:
+            assert f"more than {LIMIT} bytes" in str(await failure_of(transport))
+
+
 async def refused_while_pouring(head: bytes, part: bytes, *, bounds: Bounds) -> ObservationError:
     """The client's failure with a server that would send 100 MB; most of that must never be sent, and little of it be kept."""
     sent = 0
@@ -91,6 +112,51 @@ async def refused_while_pouring(head: bytes, part: bytes, *, bounds: Bounds) -> 
     assert sent < 40 * 2**20
     assert peak < 40 * 2**20
     return failure
+
+
+LONG = 8_000_000
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(http(b'{"data":"' + b"x" * LONG + b'"}'), id="too long"),
+        pytest.param(http(gzip.compress(b'{"data":"' + b"x" * LONG + b'"}'), "Content-Encoding: gzip"), id="gzip bomb"),
+        pytest.param(http(b'{"data":[' + b"1," * (LONG // 3) + b"1]}"), id="too many values"),
+        pytest.param(http(b'{"data":"' + b"x" * (LONG // 2)), id="not JSON"),
+        pytest.param(http(b'{"data":"' + TOKEN.secret.encode() + b"x" * (LONG // 2) + b'"}'), id="with the secret"),
+        pytest.param(http(b'{"data":"' + b"x" * (LONG // 2))[:-100], id="broken off"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b" " * (LONG // 2), id="not in time"),
+    ],
+)
+async def test_nothing_of_a_refused_answer_is_kept_though_its_failure_is(answer: bytes) -> None:
+    """The functions that an error came through hold what they were at work on: three endpoints with 32 MiB each were 100 MiB for a while."""
+    open_ended = answer.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999")
+
+    async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        if not open_ended:
+            writer.close()
+
+    bounds = Bounds(body_bytes=LONG - 1_000_000, values=LONG // 4, read_seconds=0.3)
+    async with RawServer(script) as server:
+        transport = Transport(
+            endpoints=[server.endpoint] * 3, token=TOKEN, tls=TLSPolicy(ca_bundle=server.ca_pem), bounds=bounds
+        )
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            kept = await failure_of(transport, close=False)
+            async with asyncio.timeout(5):  # the server, too, has something to send for a moment
+                while tracemalloc.get_traced_memory()[0] > LONG // 4:
+                    await asyncio.sleep(0.02)
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+        await transport.aclose()
+    assert isinstance(kept, CallFailed | ConnectionFailed)
 
 
 GZIP = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"

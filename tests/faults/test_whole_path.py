@@ -22,9 +22,10 @@ TIER = {"name": "small", "cpu": 2, "memory": "4Gi", "disk": "50Gi"}
 class Site:
     """One operator, two hosts: fra1 on the simulated cluster that breaks, ber1 on one that stays well."""
 
-    def __init__(self, kube: Kube, simulated: Simulator) -> None:
+    def __init__(self, kube: Kube, simulated: Simulator, process: Process) -> None:
         self.kube = kube
         self.simulated = simulated
+        self.process = process
         self._intervals = iter(range(601, 10_000))
 
     async def look_again(self) -> None:
@@ -61,7 +62,7 @@ async def site(cluster: Cluster, namespace: str, log: Path) -> AsyncIterator[Sit
             await asyncio.to_thread(kube.host, name, refreshIntervalSeconds=15, validitySeconds=600, **spec)
         process = Process(cluster.kubeconfig, namespace, log)
         try:
-            yield Site(kube, bad)
+            yield Site(kube, bad, process)
         finally:
             assert await asyncio.to_thread(process.end) == 0
     told = log.read_text(encoding="utf-8")

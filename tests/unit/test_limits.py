@@ -2,7 +2,8 @@
 
 import re
 
-from proxmox_offerings.controller import announcer, pace, queue, ring
+from proxmox_offerings.catalogue import observed
+from proxmox_offerings.controller import announcer, logging, pace, queue, ring
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.kube import client
 from proxmox_offerings.proxmox.room import BYTES_AT_ONCE, BYTES_OF_ONE
@@ -29,6 +30,8 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"requests in flight | {client.IN_FLIGHT} |",
         f"not longer than {client.TIMEOUT.total:g} s",
         f"{announcer.MOST_WAITING:,} wait",
+        f"missing privileges in the status | {observed.MOST_MISSING} |",
+        f"has at most {logging.LONGEST_LINE:,} characters for each value, a traceback {logging.MOST_LINES} lines",
     ):
         assert said in PAGE, said
     assert (pace.LONGEST_DELAY, announcer.SECONDS_APART, announcer.BURST, announcer.REFILL_SECONDS) == (60, 0.1, 10, 60)

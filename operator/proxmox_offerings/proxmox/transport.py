@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import functools
 import ssl
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
@@ -19,6 +18,7 @@ import httpx
 from proxmox_offerings import __version__
 from proxmox_offerings.proxmox.adaptive import NODE_DOES_NOT_ANSWER, AdaptiveLimit, Place
 from proxmox_offerings.proxmox.addresses import AddressPolicy
+from proxmox_offerings.proxmox.body import body_of, let_go
 from proxmox_offerings.proxmox.decoding import data_of
 from proxmox_offerings.proxmox.errors import (
     CallFailed,
@@ -30,7 +30,7 @@ from proxmox_offerings.proxmox.errors import (
     Unauthorized,
 )
 from proxmox_offerings.proxmox.network import AddressRefused, GuardedTransport, Resolve, resolve
-from proxmox_offerings.proxmox.room import BYTES_OF_ONE, OF_THE_PROCESS, Held, NoRoom, Room
+from proxmox_offerings.proxmox.room import BYTES_OF_ONE, OF_THE_PROCESS, Held, Room
 from proxmox_offerings.proxmox.tls import FingerprintMismatch, TLSPolicy
 from proxmox_offerings.proxmox.token import Token
 
@@ -237,7 +237,10 @@ class Transport:
             self._current, answers = second_best
             return answers
         assert worst is not None  # noqa: S101  # there is at least one endpoint, by the schema
-        raise worst
+        try:
+            raise worst
+        finally:
+            del worst  # or it would hold itself, by its traceback
 
     async def _all_from_endpoint(self, endpoint: str, calls: Sequence["_Call"]) -> Sequence[object]:
         """One after another, over one connection: a second one would cost both sides more than the calls that it saves waiting for.
@@ -248,8 +251,11 @@ class Transport:
         for call in calls:
             try:
                 answers.append(await self._from_endpoint(endpoint, call))
-            except (CallFailed, Unauthorized) as failure:  # another may fail for what a person can do more about
-                failures.append(failure)
+            except ObservationError as failure:
+                let_go(failure)
+                if not isinstance(failure, CallFailed | Unauthorized):
+                    raise
+                failures.append(failure)  # another may fail for what a person can do more about
         if failures:
             raise max(failures, key=_severity)
         return answers
@@ -330,7 +336,7 @@ class Transport:
                 try:
                     self._refuse_status(endpoint, call, response.status_code)
                     what = f"{endpoint} answered {call}"
-                    return await _body_of(response, most=bounds.body_bytes, what=what, held=held)
+                    return await body_of(response, most=bounds.body_bytes, what=what, held=held)
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.TimeoutException):
@@ -434,32 +440,3 @@ def _meaning(status: int, call: _Call) -> str:
     if status in NODE_DOES_NOT_ANSWER and call.node is not None:
         return f": it cannot reach node {call.node}, or the node did not finish in time"
     return ""
-
-
-async def _body_of(response: httpx.Response, *, most: int, what: str, held: Held) -> bytes:
-    """The body, inflated, never more than `most` bytes of it in memory, nor more than `held` has room for."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in {"", "identity", "gzip"}:
-        raise CallFailed(f"{what} in an encoding that was not asked for")
-    inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    parts, size, sent = [], 0, 0
-    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # as all asynchronous transports give
-    try:
-        async for raw in response.stream:
-            part = inflate.decompress(raw, most - size + 1) if inflate else raw
-            size += len(part)
-            # What is sent counts too: data that inflates to nothing, or follows the end of what is compressed.
-            sent += len(raw)
-            if max(size, sent) > most:
-                raise CallFailed(f"{what} with more than {most} bytes")
-            held.more(len(part))
-            parts.append(part)
-    except NoRoom:
-        raise CallFailed(
-            f"{what} with more than there is room for beside other large answers; it is asked again"
-        ) from None
-    except zlib.error:
-        raise CallFailed(f"{what}, but it could not be inflated") from None
-    if inflate is not None and not inflate.eof and size:
-        raise CallFailed(f"{what}, but the answer broke off")
-    return b"".join(parts)

@@ -351,6 +351,12 @@ class Process:
         return self._process.pid
 
     @property
+    def most_resident(self) -> float:
+        """MiB of memory that it had at most so far."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+    @property
     def ended(self) -> bool:
         return self._process.poll() is not None
 

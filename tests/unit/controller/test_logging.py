@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from proxmox_offerings.controller.logging import MOST_LINES, traceback_of
+
 FAIL = """
 import logging
 import structlog
@@ -53,3 +55,20 @@ def test_a_text_from_outside_begins_no_line_of_the_log() -> None:
     assert [line for line in lines if not line.startswith(" ") and "forged" in line] == []
     assert len([line for line in lines if not line.startswith(" ")]) == 3
     assert len([json.loads(line) for line in logged("json").splitlines()]) == 3
+
+
+def test_a_traceback_has_two_hundred_lines_at_most() -> None:
+    """A chain of failures may be as long as somebody's retries."""
+    failure: Exception = ValueError("the first")
+    for number in range(500):
+        failure = _raised_from(failure, f"failure {number}")
+    told = traceback_of((type(failure), failure, failure.__traceback__)).splitlines()
+    assert len(told) == MOST_LINES + 1
+    assert "the first" in told[0]
+    assert "failure 499" in told[-1]
+
+
+def _raised_from(cause: Exception, message: str) -> Exception:
+    failure = RuntimeError(message)
+    failure.__cause__ = cause
+    return failure

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from proxmox_offerings.kube import errors
-from proxmox_offerings.kube.client import KubeClient, connected, path_of
+from proxmox_offerings.kube.client import IN_FLIGHT, KubeClient, connected, path_of
+from proxmox_offerings.kube.offerings import Offerings
 from proxmox_offerings.kube.secrets import Secrets
 from proxmox_offerings.proxmox.errors import CredentialsMissing
 
@@ -32,7 +34,7 @@ class ApiServer:
         application.router.add_route("*", "/{tail:.*}", self._handle)
         self.server = TestServer(application)
 
-    async def client(self, *, url: str | None = None) -> KubeClient:
+    async def client(self, *, url: str | None = None, patience: float = 30) -> KubeClient:
         content = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -43,7 +45,11 @@ class ApiServer:
         }
         path = self.directory / "kubeconfig"
         path.write_text(json.dumps(content), encoding="utf-8")
-        return await KubeClient.connect(kubeconfig=str(path), counted=lambda *call: self.calls.append(call))
+        return await KubeClient.connect(
+            kubeconfig=str(path),
+            counted=lambda *call: self.calls.append(call),
+            client_timeout=aiohttp.ClientTimeout(total=patience),
+        )
 
     def answers(self, body: Any, status: int = 200) -> None:
         async def answer(_: web.Request) -> web.StreamResponse:
@@ -206,6 +212,62 @@ async def test_what_the_api_server_puts_off_is_asked_again_when_it_says_whatever
     assert await client.request(method, "/apis/x/v1/namespaces/default/things/x", body=body) == {"done": True}
     assert len(came) == 2
     assert came[1] - came[0] >= 0.2
+
+
+async def test_what_is_put_off_for_longer_than_an_answer_may_take_is_not_waited_for(api: ApiServer) -> None:
+    """Whoever asked tries again in their own time."""
+
+    async def never(_: web.Request) -> web.StreamResponse:
+        return web.json_response({}, status=429, headers={"Retry-After": "0.6"})
+
+    api.answer = never
+    client = await api.client(patience=1.5)
+    with pytest.raises(errors.Unavailable):
+        await client.request("GET", "/apis/x/v1/namespaces/default/things/x")
+    assert len(api.seen) == 3  # 0.6 s twice; a third time would be too long
+    await client.aclose()
+
+
+async def test_no_more_requests_are_in_flight_than_the_api_server_answers_well(
+    api: ApiServer, client: KubeClient
+) -> None:
+    in_flight, peak, full = 0, 0, asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        nonlocal in_flight, peak
+        in_flight += 1
+        peak = max(peak, in_flight)
+        if in_flight == IN_FLIGHT:
+            full.set()
+        await full.wait()
+        await asyncio.sleep(0.01)
+        in_flight -= 1
+        return web.json_response({})
+
+    api.answer = slow
+    await asyncio.gather(*(client.request("GET", "/apis/x/v1/things") for _ in range(5 * IN_FLIGHT)))
+    assert peak == IN_FLIGHT
+
+
+async def test_a_list_is_read_a_page_at_a_time_until_it_ends(api: ApiServer, client: KubeClient) -> None:
+    there = [offering(f"offer-{number}") for number in range(1201)]
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        begin = int(request.query.get("continue", "0"))
+        end = begin + int(request.query["limit"])
+        rest = {"continue": str(end)} if end < len(there) else {}
+        return web.json_response({"items": there[begin:end], "metadata": {"resourceVersion": "7", **rest}})
+
+    api.answer = page
+    found, version = await Offerings(client).list("default")
+    assert [one.ref.name for one in found] == [f"offer-{number}" for number in range(1201)]
+    assert version == 7
+    assert [request.query.get("continue") or None for request in api.seen] == [None, "500", "1000"]
+
+
+def offering(name: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "default", "uid": name, "resourceVersion": "1", "generation": 1}
+    return {"apiVersion": "proxmox-offerings.io/v1alpha1", "kind": "Offering", "metadata": metadata, "spec": {}}
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../../secrets/x", "a?watch=1", "a%2fb", "a b"])

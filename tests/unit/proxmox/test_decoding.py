@@ -2,7 +2,7 @@
 
 import json
 import random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from hypothesis import given, settings
@@ -145,6 +145,15 @@ def test_broken_bytes_mean_the_same_either_way(seed: int, cuts: int) -> None:
         else:
             del body[where : where + chance.randrange(1, 40)]
     same(bytes(body))
+
+
+@pytest.mark.parametrize("path", ["/storage", RESOURCES])
+def test_as_many_values_as_there_may_be_are_read_and_one_more_is_refused(path: str) -> None:
+    most = 10_000
+    body = b'{"data":[' + b"0," * (most - 2) + b"0" + b"]}"  # the object, the list and its rest
+    assert len(cast("list[object]", data_of(body, most=most, what="it", path=path))) == most - 1
+    with pytest.raises(CallFailed, match="more than 10000 values"):
+        data_of(body.replace(b"0]", b"0,0]"), most=most, what="it", path=path)
 
 
 def test_too_many_values_are_refused_before_they_are_read() -> None:

@@ -16,7 +16,8 @@ HOSTILE = "pve1\x1b[2J\x1b[31m\r\nERROR\x00 \u202etxt.exe\u202c\u200b\x9b1m\u202
         ("\x1b[31mred\x1b[0m", "[31mred[0m"),
         ("one\ntwo\tthree", "one two three"),
         ("\u202etxt.exe", "txt.exe"),
-        ("x" * 200, "x" * 127 + "…"),
+        ("x" * 128, "x" * 128),
+        ("x" * 129, "x" * 127 + "…"),
         ("\x00\x07", ""),
     ],
 )
