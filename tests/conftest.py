@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.controlplane import ROOT, Cluster, build, own_namespace, shared_control_plane
 from support.goexample import tools as go_example
@@ -30,6 +31,12 @@ BUILT_FIRST = {
 
 # Ctrl-C is heard as at a terminal, here and in what tests start: who runs them in the background of a script has told them not to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in each run, and none that a busy machine finds too slow: what searches anew each time is marked `long`.
+settings.register_profile(
+    "tests", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 DONE = "done"
 """A property of a test (`record_property`): how much it did, and with which seed. Shown at the end, whether it passed or not."""

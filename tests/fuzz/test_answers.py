@@ -138,7 +138,7 @@ def turns(draw: st.DrawFn) -> tuple[Base, list[Turn]]:
 
 
 terms_of_sale = st.sampled_from(sorted(TERMS))
-usual = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+usual = settings(derandomize=False, suppress_health_check=list(HealthCheck))
 quick = settings(usual, derandomize=True)
 
 

@@ -106,7 +106,7 @@ def mangled_objects(draw: st.DrawFn) -> list[Any]:
     return documents
 
 
-usual = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+usual = settings(derandomize=False, suppress_health_check=list(HealthCheck))
 quick = settings(usual, derandomize=True)
 
 

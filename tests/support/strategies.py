@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from support.reference import Guest, Lab, Machine, NodeTerms, Store, Terms, Unit, View
@@ -11,13 +11,7 @@ from support.reference import Guest, Lab, Machine, NodeTerms, Store, Terms, Unit
 NAMES = ("pve1", "pve2", "pve3", "pve4")
 CLASSES = ("ssd", "hdd")
 
-quick = settings(
-    max_examples=100,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+quick = settings(max_examples=100)
 
 
 def seldom(draw: st.DrawFn, *, one_in: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from proxmox_offerings.capacity.disks import DiskUse, disks_for, shelves_of
@@ -172,9 +172,7 @@ def as_expected(housing: Housing) -> Expected:
     return Expected(now=now, homeless=housing.homeless, after=after, at_risk=housing.at_risk)
 
 
-thorough = settings(
-    max_examples=250, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+thorough = settings(max_examples=250)
 
 
 @thorough

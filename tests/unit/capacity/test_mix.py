@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxmox_offerings.capacity.mix import Mix, Verdict, mix_of
@@ -28,13 +28,7 @@ from support.reference import Lab, NodeTerms, Terms, Unit
 from support.strategies import plain_labs, plain_units
 
 FITS, DOES_NOT_FIT, CANNOT_TELL = "Fits", "DoesNotFit", "CannotTell"
-quick = settings(
-    max_examples=60,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+quick = settings(max_examples=60)
 
 
 def asked(seen: ClusterFacts, wanted: Mapping[str, int], *tiers: Mapping[str, Any], **spec: Any) -> dict[str, Any]:

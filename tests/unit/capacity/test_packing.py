@@ -6,18 +6,12 @@ from functools import cache
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxmox_offerings.capacity.packing import Effort, Packer, Packing, Place, Placed, Vector
 
-quick = settings(
-    max_examples=300,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+quick = settings(max_examples=300)
 MODELS = ("a", "b")
 Question = tuple[Vector, Vector, tuple[Place, ...], dict[str, int]]
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxmox_offerings.catalogue.plan import unobserved
@@ -265,7 +265,6 @@ def roundings(draw: st.DrawFn) -> Rounding:
 
 
 class TestAlways:
-    @settings(deadline=None)
     @given(
         sizes=st.tuples(st.integers(1, 8192), st.integers(1, 2**50), st.integers(1, 2**50)),
         more=st.tuples(st.integers(0, 64), st.integers(0, 2**40), st.integers(0, 2**40)),
@@ -315,7 +314,6 @@ class TestAlways:
         assert (price - Fraction(rounding.ending)) % Fraction(rounding.step) == 0
         assert larger is None or larger >= price
 
-    @settings(deadline=None)
     @given(amount=st.fractions(min_value=0, max_value=10**9), rounding=roundings())
     def test_rounding_is_the_least_that_is_allowed(self, amount: Fraction, rounding: Rounding) -> None:
         up = rounded_up(amount, rounding)

@@ -298,7 +298,7 @@ HISTORIES = st.lists(
 
 
 @given(HISTORIES, st.integers(0, 2**16))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_whatever_happens_no_two_may_write_for_one_host_and_in_the_end_somebody_does(
     fates: list[Fate], seed: int
 ) -> None:

@@ -113,7 +113,7 @@ def said_over_time(name: str, *, readings: Iterable[datetime], rhythm: Rhythm) -
     return moments
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     name=NAMES,
     begin=st.floats(0, 600),

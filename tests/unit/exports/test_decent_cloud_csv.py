@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxmox_offerings.exports import LeftOut, Options, render
@@ -254,7 +254,6 @@ class TestSpreadsheets:
     def test_a_name_is_never_a_formula(self, written: str, shown: str) -> None:
         assert imported(offering(spec={"displayName": written}))["offer_name"] == shown
 
-    @settings(deadline=None)
     @given(hostile=st.text(st.sampled_from("=+-@;,|\t\r\n\"' aＡ＝\0"), max_size=12))
     def test_whatever_is_in_the_texts_the_row_is_taken_and_no_cell_is_a_formula(self, hostile: str) -> None:
         one = offering(

@@ -96,7 +96,7 @@ def test_missing_value_means_the_same_either_way(kind: str) -> None:
         same(body_of({key: value for key, value in row.items() if key != field}))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     rows=st.lists(
         st.fixed_dictionaries({}, optional={field: st.sampled_from([*ODD, *ROWS, 100, "pve1"]) for field in FIELDS}),
@@ -133,7 +133,7 @@ def test_what_is_no_list_of_rows_is_refused_either_way(body: bytes) -> None:
     same(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(), cuts=st.integers(min_value=1, max_value=3))
 def test_broken_bytes_mean_the_same_either_way(seed: int, cuts: int) -> None:
     chance = random.Random(seed)
