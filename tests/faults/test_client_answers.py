@@ -4,8 +4,8 @@ import asyncio
 import gc
 import gzip
 import json
-import time
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -269,12 +269,11 @@ async def test_a_body_that_drips_without_end_is_given_up() -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    bounds = Bounds(connect_seconds=0.2, read_seconds=0.2, answer_seconds=0.2)
+    bounds = Bounds(read_seconds=0.2, answer_seconds=0.2)
     async with RawServer(drip) as server:
-        started = time.monotonic()
-        failure = await failure_of(server.transport(bounds=bounds))
+        async with asyncio.timeout(60):  # all of it would take half an hour
+            failure = await failure_of(server.transport(bounds=bounds))
     assert isinstance(failure, ConnectionFailed)
-    assert time.monotonic() - started < 5
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
@@ -291,10 +290,11 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
 async def test_calls_to_a_node_outlast_the_servers_own_limit() -> None:
     """T20. A call of a hanging node ends with the server's 596 after 30 s, which the client must still be there to read."""
     assert PATIENT.node_read_seconds > 30
-    async with simulated(presets.demo()) as cluster, client_of(cluster, bounds=QUICK) as client:
-        cluster.add_fault(Fault(path="/nodes/pve2/*", delay=0.4))
+    bounds = replace(QUICK, node_read_seconds=PATIENT.node_read_seconds)
+    async with simulated(presets.demo()) as cluster, client_of(cluster, bounds=bounds) as client:
+        cluster.add_fault(Fault(path="/nodes/pve2/*", delay=2 * QUICK.read_seconds))
         await client.node_status("pve2")
-        cluster.add_fault(Fault(path="/version", delay=0.4, node="pve1"))
+        cluster.add_fault(Fault(path="/version", delay=2 * QUICK.read_seconds, node="pve1"))
         await client.version()
         assert client.endpoint != cluster.endpoint("pve1")
 

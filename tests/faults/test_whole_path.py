@@ -59,7 +59,7 @@ async def site(cluster: Cluster, namespace: str, log: Path) -> AsyncIterator[Sit
             secret = {"token_id": simulated.token_id, "token_secret": simulated.token_secret}
             await asyncio.to_thread(kube.secret, f"{name}-token", **secret)
             spec = {"endpoints": list(simulated.endpoints), "tls": {"caBundle": simulated.ca_pem}, "tiers": [TIER]}
-            await asyncio.to_thread(kube.host, name, refreshIntervalSeconds=15, validitySeconds=600, **spec)
+            await asyncio.to_thread(kube.host, name, **spec)
         process = Process(cluster.kubeconfig, namespace, log)
         try:
             yield Site(kube, bad, process)

@@ -17,8 +17,8 @@ from proxmox_offerings.simulator.config import Behaviour, SimulatorConfig
 from proxmox_offerings.simulator.simulator import Simulator
 
 PATIENT = Bounds()
-QUICK = Bounds(connect_seconds=2, read_seconds=0.3, node_read_seconds=0.5, answer_seconds=0.3)
-"""For tests of what happens when time runs out."""
+QUICK = Bounds(connect_seconds=5, read_seconds=0.8, node_read_seconds=0.8, answer_seconds=0.8)
+"""For tests of what happens when time runs out; enough of it for what is there to answer on a busy machine."""
 
 TOKEN = Token(id="offerings@pve!reader", secret="11111111-2222-3333-4444-555555555555")
 

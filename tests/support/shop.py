@@ -42,6 +42,8 @@ HERE = AddressPolicy(allow=(ip_network("127.0.0.0/8"),))
 GROUP = "/apis/proxmox-offerings.io/v1alpha1"
 REFRESH, INVENTORY, VALIDITY = 60, 300, 300
 """Seconds. The last two are half of the defaults, and halve what tests that outlast them cost."""
+BEGINNING = 1000.0
+"""Seconds on the clock of a `SkippingLoop` when it begins."""
 IDLE_SECONDS = 0.001
 """Both ends of every connection to a simulated cluster are in this process: where nothing comes for so long, nothing is on its way."""
 
@@ -51,12 +53,15 @@ TIERS = (SMALL, GPU)
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
-    """Real time, but while `skipping` it jumps to the next timer when nothing happens before that."""
+    """Real time from `BEGINNING` on, but while `skipping` it jumps to the next timer when nothing happens before that.
+
+    Hosts have their rhythm in this time: with the machine's own each run would begin at another moment of it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.skipping = False
-        self._skipped = 0.0
+        self._skipped = BEGINNING - super().time()
         select = self._selector.select  # type: ignore[attr-defined]
 
         def wait(timeout: float | None) -> Any:
@@ -70,6 +75,7 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         self._selector.select = wait  # type: ignore[attr-defined]
 
     def time(self) -> float:
+        """BEGINNING, and what passed since."""
         return super().time() + self._skipped
 
 

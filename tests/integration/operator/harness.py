@@ -34,7 +34,15 @@ from support.cluster import ClusterFacts
 from support.controlplane import Cluster
 
 Found = TypeVar("Found")
-PATIENCE = 15.0
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """Of a file that a process may be writing: without the line that is not all there yet."""
+    written = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in written[: written.rfind("\n") + 1].splitlines()]
+
+
+PATIENCE = 30.0
 """Seconds that a condition may take on a busy machine before a test gives up."""
 
 
@@ -326,7 +334,7 @@ class Process:
 
     def get(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=PATIENCE) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
             with refusal:
@@ -361,9 +369,9 @@ class Process:
         return self._process.poll() is not None
 
     def wait(self) -> int:
-        return self._process.wait(15)
+        return self._process.wait(PATIENCE)
 
-    def end(self, sent: signal.Signals = signal.SIGTERM, *, within: float = 10) -> int:
+    def end(self, sent: signal.Signals = signal.SIGTERM, *, within: float = PATIENCE) -> int:
         if self._process.poll() is None:
             self._process.send_signal(sent)
         try:

@@ -65,8 +65,7 @@ def running(kube: Kube, clusters: Clusters, start: Start, kubeconfig: Path, pati
     selling(kube, clusters)
     operator = start(kubeconfig, patience=patience)
     eventually(lambda: kube.reason("fra1") == "Observed")
-    eventually(lambda: operator.operator.lost_seconds == 0)
-    assert operator.operator.not_ready is None
+    eventually(lambda: operator.operator.not_ready is None and operator.operator.lost_seconds == 0)
     return operator
 
 
@@ -238,7 +237,7 @@ def test_sigterm_ends_it_in_time_while_the_api_server_is_away(
             proxy.refuse()
         eventually(lambda: process.metric("proxmox_offerings_kubernetes_lost_seconds") > 0)
     finally:
-        assert process.end(within=10) == 0
+        assert process.end() == 0
 
 
 def test_client_certificate_replaced_in_its_file(

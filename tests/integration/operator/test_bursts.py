@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ import pytest
 from integration.operator.harness import Kube, Process, eventually
 from integration.operator.test_leadership import sell, serving
 from integration.operator.test_publishing import SMALL
+from proxmox_offerings.controller.pace import LONGEST_DELAY, SHORTEST_PAUSE
 
 RECONCILES = "controller_runtime_reconcile_total"
+PAUSE = 0.7 * SHORTEST_PAUSE
+"""Between two edits; what the operator sees of it may be longer."""
 READINGS = "proxmox_offerings_refresh_seconds_count"
 
 
@@ -52,8 +56,11 @@ def process(account: Path, namespace: str, tmp_path: Path) -> Iterator[Process]:
     running.end()
 
 
-def cost_of(kube: Kube, process: Process, *, edits: int, every: float) -> tuple[float, float]:
-    """Reconciles that `edits` cost, one begun each `every` seconds at most, and how long they took together."""
+def cost_of(kube: Kube, process: Process, *, edits: int, every: float) -> tuple[float, int]:
+    """Reconciles that `edits` cost, one begun each `every` seconds at most, and how many they may cost.
+
+    An editor that was held up looks like one who paused: each pause is answered, as is one minute of edits.
+    """
     with serving() as simulated, contextlib.closing(Editor(kube, "fra1")) as editor:
         sell(kube, simulated, tiers=[SMALL | {"maxUnits": 5000}])
         eventually(lambda: kube.reason("fra1") == "Observed" and kube.stock("fra1-small")[1])
@@ -65,19 +72,20 @@ def cost_of(kube: Kube, process: Process, *, edits: int, every: float) -> tuple[
             # One that reads Proxmox comes of the host's own rhythm, not of an edit: those use what is known.
             return process.metric(RECONCILES) - process.metric(READINGS)
 
-        before, began = count(), time.monotonic()
+        before = count()
         editor.most_units(1)
-        eventually(lambda: kube.stock("fra1-small")[1] == 1, within=5)
-        assert time.monotonic() - began < 2, "the first edit is answered at once"
+        eventually(lambda: kube.stock("fra1-small")[1] == 1)
+        edited = [time.monotonic()]
         for number in range(2, edits + 1):
             begin = time.monotonic()
             editor.most_units(number)
+            edited.append(time.monotonic())
             time.sleep(max(0.0, begin + every - time.monotonic()))
-        took = time.monotonic() - began
+        pauses = sum(after - one > PAUSE for one, after in pairwise(edited))
         eventually(lambda: kube.stock("fra1-small")[1] == min(edits, fits))
         eventually(lambda: kube.get_host("fra1")["status"]["observedGeneration"] == edits + 1)
         _until_quiet(process)
-        return count() - before, took
+        return count() - before, 2 + pauses + int((edited[-1] - edited[0]) // LONGEST_DELAY)
 
 
 def _until_quiet(process: Process) -> None:
@@ -96,8 +104,8 @@ def _until_quiet(process: Process) -> None:
 def test_a_burst_of_edits_costs_two_reconciles_also_where_each_edit_takes_longer_than_one(
     kube: Kube, process: Process
 ) -> None:
-    reconciles, _ = cost_of(kube, process, edits=40, every=0.2)
-    assert 1 <= reconciles <= 2
+    reconciles, most = cost_of(kube, process, edits=40, every=0.2)
+    assert 1 <= reconciles <= most
 
 
 @pytest.mark.long
@@ -105,6 +113,6 @@ def test_a_burst_of_edits_costs_two_reconciles_also_where_each_edit_takes_longer
 def test_a_thousand_edits_cost_two_reconciles_and_one_more_each_minute(
     kube: Kube, process: Process, every: float, record_property: Callable[[str, object], None]
 ) -> None:
-    reconciles, took = cost_of(kube, process, edits=1000, every=every)
-    record_property("done", f"{reconciles:.0f} reconciles for 1000 edits in {took:.0f} s")
-    assert 1 <= reconciles <= 2 + took // 60
+    reconciles, most = cost_of(kube, process, edits=1000, every=every)
+    record_property("done", f"{reconciles:.0f} reconciles for 1000 edits, of {most} at most")
+    assert 1 <= reconciles <= most

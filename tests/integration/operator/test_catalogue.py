@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from integration.operator.conftest import Start
-from integration.operator.harness import Clusters, Kube, Process, eventually
+from integration.operator.harness import PATIENCE, Clusters, Kube, Process, eventually
 from integration.operator.test_publishing import BIG, SMALL, selling
 from support.cluster import cluster as seen
 from support.cluster import guest, node
@@ -19,7 +19,7 @@ SERVED = {"catalogue_address": "127.0.0.1", "catalogue_port": 0}
 
 def get(port: int | None, path: str = "/") -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refusal:
         with refusal:

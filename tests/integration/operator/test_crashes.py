@@ -70,7 +70,7 @@ STEPS = (
     ),
     Step(
         name="the host deleted",
-        do=lambda kube: kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s"),
+        do=lambda kube: kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=60s"),
         sells={},
     ),
 )

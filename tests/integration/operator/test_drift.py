@@ -57,7 +57,7 @@ def test_an_edit_by_hand_is_undone(
 
 def test_an_offering_deleted_by_hand_comes_back(kube: Kube, clusters: Clusters, steady: OperatorThread) -> None:
     uid = kube.offering("fra1-small")["metadata"]["uid"]
-    kube.kubectl("delete", "offering", "fra1-small", "--timeout=10s")
+    kube.kubectl("delete", "offering", "fra1-small", "--timeout=60s")
     eventually(lambda: kube.offering("fra1-small")["metadata"]["uid"] != uid)
     eventually(lambda: kube.stock("fra1-small") == ("InStock", 8))
     assert sum(clusters.polls.values()) == 1

@@ -39,7 +39,7 @@ STEPS: Mapping[str, Step] = {
         allocation={"cpu": {"percent": 200}, "memory": {"reserved": "1Gi"}, "storage": {"reservedPercent": 0}},
     ),
     "remove a tier": lambda kube, simulated: sell(kube, simulated, tiers=[BIG, TINY], **TERMS),
-    "delete": lambda kube, _: kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s") and None,
+    "delete": lambda kube, _: kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=60s") and None,
 }
 SOLD: Mapping[str, set[str]] = {
     "create": {"fra1-small", "fra1-big"},

@@ -1,10 +1,9 @@
 """What a deployed operator logs while all goes well: nothing."""
 
 import asyncio
-import json
 from pathlib import Path
 
-from integration.operator.harness import Kube, Process, eventually
+from integration.operator.harness import Kube, Process, eventually, json_lines
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
@@ -26,7 +25,7 @@ async def test_refreshes_of_a_healthy_cluster_log_nothing_and_each_line_is_json(
         process = Process(control_plane.kubeconfig, namespace, tmp_path / "log")
 
         def lines() -> list[dict[str, str]]:
-            return [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
+            return json_lines(tmp_path / "log")
 
         def refreshed(times: int) -> bool:
             return process.metric('proxmox_offerings_refresh_seconds_count{result="ok"}') >= times

@@ -1,6 +1,5 @@
 """A ProxmoxHost in, truthful Offerings out, on a real API server."""
 
-import time
 from datetime import datetime, timedelta
 
 from integration.operator.conftest import Start
@@ -90,18 +89,16 @@ def test_a_changed_cluster_shows_after_the_next_refresh(kube: Kube, clusters: Cl
     assert kube.stock("fra1-small") == ("LowStock", 2)
 
 
-def test_a_changed_spec_acts_within_two_seconds_and_without_reading_again(
-    kube: Kube, clusters: Clusters, start: Start
-) -> None:
+def test_a_changed_spec_acts_at_once_and_without_reading_again(kube: Kube, clusters: Clusters, start: Start) -> None:
+    """The next refresh is an hour away. How soon an edit is acted upon, tests/unit/controller/test_pace.py has on a clock of its own."""
     endpoint = selling(kube, clusters)
     start()
     eventually(lambda: kube.reason("fra1") == "Observed")
     observed_at = kube.offering("fra1-small")["status"]["observedAt"]
     kube.host("fra1", tiers=[SMALL | {"cpu": 4}, tier("tiny")])
-    changed = time.monotonic()
-    eventually(lambda: kube.stock("fra1-small") == ("InStock", 4), within=2)
-    eventually(lambda: kube.stock("fra1-tiny") == ("InStock", 16), within=2 - (time.monotonic() - changed))
-    eventually(lambda: "fra1-big" not in kube.offerings(), within=2 - (time.monotonic() - changed))
+    eventually(lambda: kube.stock("fra1-small") == ("InStock", 4))
+    eventually(lambda: kube.stock("fra1-tiny") == ("InStock", 16))
+    eventually(lambda: "fra1-big" not in kube.offerings())
     assert clusters.polls[endpoint] == 1
     assert kube.offering("fra1-small")["status"]["observedAt"] == observed_at
 
@@ -114,7 +111,7 @@ def test_terms_that_need_other_reading_act_at_once_and_are_read_for(
     start()
     eventually(lambda: kube.reason("fra1") == "Observed")
     kube.host("fra1", tiers=[SMALL | {"cpu": 4}], inventoryIntervalSeconds=60)
-    eventually(lambda: kube.stock("fra1-small") == ("InStock", 4), within=2)
+    eventually(lambda: kube.stock("fra1-small") == ("InStock", 4))
     eventually(lambda: clusters.polls[endpoint] == 2)
     assert clusters.open[endpoint] == 1
 
@@ -136,7 +133,7 @@ def test_deleting_the_host_removes_its_offerings_while_the_operator_is_down(
     operator = start()
     eventually(lambda: len(kube.offerings()) == 2)
     assert operator.stop() == 0
-    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s")
+    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=60s")
     eventually(lambda: not kube.offerings(), within=40)
 
 
@@ -144,7 +141,7 @@ def test_a_deleted_host_is_no_longer_read(kube: Kube, clusters: Clusters, start:
     endpoint = selling(kube, clusters)
     start()
     eventually(lambda: kube.reason("fra1") == "Observed")
-    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s")
+    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=60s")
     eventually(lambda: clusters.open[endpoint] == 0)
 
 

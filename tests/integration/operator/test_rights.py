@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tools.kube.controlplane import ApiError, Cluster, ControlPlane
 
-from integration.operator.harness import Kube, Process, eventually
+from integration.operator.harness import Kube, Process, eventually, json_lines
 from integration.operator.test_leadership import QUICK, sell, serving
 from integration.operator.test_publishing import BIG, SMALL
 from proxmox_offerings.controller.ring import MOST_MEMBERS
@@ -56,8 +56,11 @@ class Account:
     @property
     def requests(self) -> list[Mapping[str, Any]]:
         """All that it ever asked for: audit events."""
-        lines = (json.loads(line) for line in self.plane.audit_log.read_text(encoding="utf-8").splitlines())
-        return [line for line in lines if line["user"]["username"] == f"system:serviceaccount:{self.home}:{HOME}"]
+        return [
+            line
+            for line in json_lines(self.plane.audit_log)
+            if line["user"]["username"] == f"system:serviceaccount:{self.home}:{HOME}"
+        ]
 
     def refused(self) -> list[str]:
         return [line["requestURI"] for line in self.requests if line["responseStatus"]["code"] == 403]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import re
 import sys
 import threading
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from integration.operator.harness import Kube, Process, eventually
+from integration.operator.harness import Kube, Process, eventually, json_lines
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour, GuestConfig
 from proxmox_offerings.simulator.faults import Fault
@@ -200,4 +199,4 @@ def test_thousands_of_refreshes_over_https_leave_memory_and_files_as_they_were(
         assert end.resident - warm.resident < 6 * MIB
         assert end.files <= warm.files + 10
         assert oldest < REFRESH + 10
-        assert json.loads(running.log.read_text(encoding="utf-8").splitlines()[-1])["level"] in ("info", "warning")
+        assert json_lines(running.log)[-1]["level"] in ("info", "warning")

@@ -81,7 +81,7 @@ def test_events_that_cancel_out_while_it_hears_nothing_leave_nothing_wrong(
         with proxy.failing(stall(), verb="watch"):
             kube.host("fra1", tiers=[SMALL])
             kube.host("fra1", tiers=[SMALL, BIG])
-            kube.kubectl("delete", "proxmoxhost", "ams1", "--timeout=10s")
+            kube.kubectl("delete", "proxmoxhost", "ams1", "--timeout=60s")
             selling(kube, clusters, SMALL | {"cpu": 4}, name="ams1")
             eventually(lambda: not [name for name in kube.offerings() if name.startswith("ams1")], within=40)
         sold = {"fra1-small": 8, "fra1-big": 2, "ams1-small": 4}
@@ -124,14 +124,14 @@ def other_terms(kube: Kube) -> None:
 
 def another_host(kube: Kube) -> None:
     """Of the same name; its tier is called as one of the other was."""
-    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s")
+    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=60s")
     eventually(lambda: not kube.offerings(), within=40)
     kube.host("fra1", tiers=[BIG | {"cpu": 16}])
     eventually(lambda: _sold(kube) == {"fra1-big": 1} and kube.reason("fra1") == "Observed")
 
 
 def no_host(kube: Kube) -> None:
-    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=10s")
+    kube.kubectl("delete", "proxmoxhost", "fra1", "--timeout=60s")
     eventually(lambda: not kube.offerings(), within=40)
 
 

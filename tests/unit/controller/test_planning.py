@@ -11,7 +11,7 @@ from proxmox_offerings.controller.planning import planned
 from support.cluster import cluster, host, node, tier
 from unit.controller import virtual_time
 
-PATIENCE_SECONDS = 5
+PATIENCE_SECONDS = 30
 
 
 class SlowPlan:

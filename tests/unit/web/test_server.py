@@ -167,7 +167,7 @@ async def test_what_is_said_of_another_spec_is_unknown(web: aiohttp.ClientSessio
 async def test_without_script_a_page_reloads_as_soon_as_something_ends(web: aiohttp.ClientSession) -> None:
     shelf = Shelf()
     async with served(shelf) as server:
-        for seconds, least, most in ((600, 30, 30), (5, 4, 6)):
+        for seconds, least, most in ((600, 30, 30), (20, 10, 21)):
             shelf.offer("small", seconds=seconds)
             _, page = await get(web, at(server))
             found = re.search(r'<noscript><meta http-equiv="refresh" content="(\d+)"></noscript>', page)
