@@ -36,7 +36,8 @@ Measure how fast and how large the operator is.
   scraping    a scrape of the metrics of 500 hosts, beside prometheus_client writing as many samples
   start       from the start of the process to ready and to the first Offering, imports, memory without any host
   publishing  10,000 Offerings from cold, beside the same server-side applies sent without any thought
-  steady      500 hosts refreshed every minute while guests change: processor, memory, delay, writes beside the least possible
+  steady      500 hosts refreshed every minute while guests change: processor, memory, delay, writes beside the least possible;
+              then hosts are edited and new ones applied
 
 Everything runs on this machine: recorded clusters, a real API server, the operator. What is compared is measured in turns, and medians are
 shown, because others may use the machine too; where a ratio matters to you, run it again. All together takes about ten minutes, --quick two.

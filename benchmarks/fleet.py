@@ -2,7 +2,8 @@
 
 `python -m benchmarks.fleet DIRECTORY --clusters 500 --nodes 3 --guests 100` serves until it is ended, each cluster at an address of its own in
 127.0.0.0/8. All are copies of one simulated cluster, whose answers are recorded at the start; only /cluster/resources is made anew for each call:
-load, uptime and counters move, as they always do, and guests change as `Changes` says from the moment that is written to DIRECTORY/began.
+load, uptime and counters move, as they always do, and guests change as `Changes` says from the moment that is written to DIRECTORY/began. When
+each of these calls came is written to DIRECTORY/polls.
 The same arguments give the same clusters.
 """
 
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from benchmarks.answers import Unserved, asked_of
+from proxmox_offerings.proxmox.decoding import RESOURCES
 from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.certificates import Leaf
 from proxmox_offerings.simulator.statefiles import write_private
@@ -37,6 +39,7 @@ PREFIX: Final = "/api2/json"
 FIRST: Final = ipaddress.IPv4Address("127.1.0.1")
 STATE: Final = "fleet.json"
 BEGAN: Final = "began"
+POLLS: Final = "polls"
 IDLE_SECONDS: Final = 5.0
 """The server closes connections that are idle for so long (proxmox-api.md 2.9)."""
 COMPRESS_FROM: Final = 1024
@@ -93,6 +96,11 @@ class Fleet:
         return f"https://{address_of(cluster)}:{self.port}"
 
 
+def polls_of(directory: Path) -> list[float]:
+    """When the clusters of a fleet were asked for their guests, on the monotonic clock."""
+    return [float(line) for line in (directory / POLLS).read_text(encoding="ascii").splitlines()]
+
+
 def address_of(cluster: int) -> str:
     """FIRST and those that follow."""
     return str(FIRST + cluster)
@@ -104,7 +112,7 @@ class Recorded:
     def __init__(self, bodies: Mapping[str, bytes], *, changes: Changes) -> None:
         self._changes = changes
         self._bodies = {asked: (body, _gzip(body)) for asked, body in bodies.items()}
-        rows = json.loads(bodies["/cluster/resources"])["data"]
+        rows = json.loads(bodies[RESOURCES])["data"]
         self.nodes = sorted(row["node"] for row in rows if row["type"] == "node")
         self._others = [json.dumps(row) for row in rows if "vmid" not in row]
         self._guests = [row for row in sorted(rows, key=lambda row: row.get("vmid", 0)) if "vmid" in row]
@@ -112,7 +120,7 @@ class Recorded:
 
     def body(self, asked: str, *, cluster: int, seconds: float | None, zipped: bool) -> tuple[bytes, bool]:
         """The bytes of an answer, and whether they are compressed. Whatever is asked about a guest is answered alike for all."""
-        if asked == "/cluster/resources":
+        if asked == RESOURCES:
             body = self._resources(cluster, seconds)
             return (_gzip(body), True) if zipped else (body, False)
         plain, packed = self._bodies.get(asked) or (_ANY, _ANY)
@@ -213,13 +221,18 @@ class Server:
         self._began_file = directory / BEGAN
         self._began: float | None = None
         self._compress = compress
+        directory.mkdir(parents=True, exist_ok=True)
+        self._polls = (directory / POLLS).open("a", encoding="ascii", buffering=1)
 
     def answer(self, asked: str, *, cluster: int, zipped: bool) -> tuple[bytes, bool]:
         """The bytes of an answer, and whether they are compressed."""
         if self._began is None:
             with contextlib.suppress(OSError, ValueError):
                 self._began = float(self._began_file.read_text(encoding="ascii"))
-        seconds = None if self._began is None else time.monotonic() - self._began
+        now = time.monotonic()
+        if asked == RESOURCES:
+            self._polls.write(f"{now}\n")
+        seconds = None if self._began is None else now - self._began
         zipped = zipped and self._compress
         return self._recorded.body(asked, cluster=cluster, seconds=seconds, zipped=zipped)
 
@@ -257,7 +270,6 @@ async def serve(directory: Path, *, clusters: int, nodes: int, guests: int, perc
         token_id="bench@pve!reader",
         token_secret="11111111-2222-3333-4444-555555555555",
     )
-    directory.mkdir(parents=True, exist_ok=True)
     write_private(directory / STATE, json.dumps(asdict(told)))
     async with listening:
         await asyncio.Event().wait()

@@ -6,6 +6,8 @@ on or off. A watch sees every version of every Offering. So it is known when a c
 
 The least that could be written: each version whose content is another, and a freshness mark of each Offering whose content stays, every half of
 its validity.
+
+Afterwards, while all that goes on, somebody edits hosts and applies new ones (following.py).
 """
 
 import asyncio
@@ -15,15 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tools.kube.controlplane import ControlPlane
-
 from benchmarks.figures import Figure, Goal, Result
-from benchmarks.fleet import BEGAN, Changes, Fleet
-from benchmarks.hosts import TIERS, fleet_host_object, secret_object
+from benchmarks.fleet import BEGAN, Changes, polls_of
+from benchmarks.following import SMALLEST, Follower, add_host, busiest_second, name_of
+from benchmarks.hosts import TIERS
 from benchmarks.scale import Scale
 from benchmarks.watching import Seen, watching
 from benchmarks.workplace import Operator, Workplace, progress
-from proxmox_offerings.resources import API_VERSION, Offering, ProxmoxHost
+from proxmox_offerings.resources import Offering
 
 NODES, GUESTS = 3, 100
 PERCENT: Final = 2.0
@@ -31,25 +32,9 @@ REFRESH_SECONDS: Final = 60
 VALIDITY_SECONDS: Final = 600
 SETTLE_SECONDS: Final = REFRESH_SECONDS + 5
 """Until each host was refreshed once more, with all that was still being read when its first Offerings were written."""
-SMALLEST: Final = TIERS[0]["name"]
 START_SECONDS: Final = 900
 CPU_GOAL: Final = 25
 MEMORY_GOAL: Final = 250
-
-
-def name_of(number: int) -> str:
-    """The name of a host."""
-    return f"host-{number:03d}"
-
-
-def add_hosts(plane: ControlPlane, fleet: Fleet, count: int) -> None:
-    """Apply ProxmoxHosts and their Secrets."""
-    secrets = "/api/v1/namespaces/default/secrets"
-    hosts = f"/apis/{API_VERSION}/namespaces/default/{ProxmoxHost.PLURAL}"
-    for number in range(count):
-        name = name_of(number)
-        plane.api("POST", secrets, secret_object(name, namespace="default", cluster=fleet))
-        plane.api("POST", hosts, fleet_host_object(name, namespace="default", fleet=fleet, cluster=number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +120,8 @@ async def run(place: Workplace, scale: Scale) -> Result:
     changes = Changes(clusters=count, guests=GUESTS, percent=PERCENT)
     plane = place.control_plane()
     progress(f"  {count} hosts")
-    add_hosts(plane, fleet, count)
+    for number in range(count):
+        add_host(plane, fleet, number, cluster=number)
     total = count * len(TIERS)
     async with watching(plane, Offering.PLURAL) as offerings:
         progress("  starting the operator")
@@ -155,9 +141,12 @@ async def run(place: Workplace, scale: Scale) -> Result:
         (directory / BEGAN).write_text(str(began), encoding="ascii")
         window, cpu = await observed(operator, scale)
         size, most = operator.resident(), operator.resident("VmHWM")
-        operator.end()
-    told, lost = delays(offerings.versions, changes, began=began, before=before, window=window)
-    writes = Writes.of(offerings.versions, window)
+        told, lost = delays(offerings.versions, changes, began=began, before=before, window=window)
+        writes = Writes.of(offerings.versions, window)
+        busiest = busiest_second([at for at in polls_of(directory) if window.begin < at <= window.end])
+        progress("  hosts are edited, new ones applied")
+        follower = Follower(plane=plane, fleet=fleet, directory=directory, offerings=offerings, hosts=count)
+        followed = await follower.follow(place, operator)
     figures = _figures(cpu=cpu, size=size, most=most, told=told, lost=lost, writes=writes, minutes=window.seconds / 60)
     return Result(
         name="steady",
@@ -165,6 +154,13 @@ async def run(place: Workplace, scale: Scale) -> Result:
         f"change each minute; watched {window.seconds:.0f} s",
         figures=(
             *figures,
+            Figure(
+                what="refreshes in the busiest second",
+                value=busiest,
+                beside=f"{count / REFRESH_SECONDS:.1f}",
+                remark="on average",
+            ),
+            *followed.figures(),
             Figure(what="from start until all Offerings stand", value=cold, unit="s"),
             Figure(what="CPU until then", value=cold_cpu, unit="s"),
         ),

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from benchmarks.figures import Figure, Goal, Result, table
 from benchmarks.fleet import Changes
-from benchmarks.steady import SMALLEST, Window, Writes, delays, name_of
+from benchmarks.following import SMALLEST, busiest_second, name_of
+from benchmarks.steady import Window, Writes, delays
 from benchmarks.watching import TIMES, Seen, Watched
 
 from proxmox_offerings.resources import Offering
@@ -100,3 +101,10 @@ def test_creation_that_is_never_said_is_not_forgotten() -> None:
 def test_later_statement_says_what_was_created_before() -> None:
     """Two creations between two refreshes are said together."""
     assert told((90, 3), (230, 1)) == ([130, 30], 0)
+
+
+@pytest.mark.parametrize(
+    ("moments", "most"), [((), 0), ((5.0,), 1), ((1.0, 2.0, 3.0), 2), ((0.9, 1.0, 1.1, 1.9, 2.05), 4)]
+)
+def test_burst_is_found_wherever_it_begins(moments: tuple[float, ...], most: int) -> None:
+    assert busiest_second(moments) == most
