@@ -147,13 +147,20 @@ class Metrics:
             "Processes that share the work, as this one sees it; 0 while it is none of them. Only with --share-work.",
             "name",
         )
+        self._hosts = self._of(
+            Gauge,
+            "proxmox_offerings_hosts",
+            "ProxmoxHosts that there are, as this process knows, whoever works on them.",
+            "name",
+        )
         self._owned = self._of(
-            Gauge, "proxmox_offerings_hosts_owned", "ProxmoxHosts that this process works on, and no other one."
+            Gauge, "proxmox_offerings_hosts_owned", "ProxmoxHosts that this process works on, and no other one.", "name"
         )
         self._handovers = self._of(
             Counter,
             "proxmox_offerings_hosts_handed_over_total",
             "ProxmoxHosts that this process began to work on (gained), or left to another one (lost), new and deleted ones not counted.",
+            "name",
             "direction",
         )
         self._kube_calls = self._of(
@@ -251,13 +258,16 @@ class Metrics:
         """Tell how many share the work, whenever metrics are read. `name` is that of the Lease that they hold together."""
         self._members.labels(name=name).set_function(members)
 
-    def watch_share(self, owned: Callable[[], float]) -> None:
-        """Tell how many hosts this process works on, whenever metrics are read."""
-        self._owned.set_function(owned)
+    def watch_share(self, name: str, *, owned: Callable[[], float], hosts: Callable[[], float]) -> None:
+        """Tell on how many hosts of all this process works, whenever metrics are read. `name` is the Lease's by which that is decided, if it is."""
+        self._owned.labels(name=name).set_function(owned)
+        self._hosts.labels(name=name).set_function(hosts)
+        for direction in ("gained", "lost"):
+            self._handovers.labels(name=name, direction=direction)
 
-    def handed_over(self, hosts: int, *, gained: bool) -> None:
-        """Count hosts that came to this process, or left it."""
-        self._handovers.labels(direction="gained" if gained else "lost").inc(hosts)
+    def handed_over(self, name: str, hosts: int, *, gained: bool) -> None:
+        """Count hosts that came to this process, or left it; `name` as in `watch_share`."""
+        self._handovers.labels(name=name, direction="gained" if gained else "lost").inc(hosts)
 
     def watch_contact(self, lost_seconds: Callable[[], float]) -> None:
         """Read the contact with the API server whenever metrics are read."""

@@ -153,7 +153,12 @@ class Operator:
             longest=lambda: max(self.queue.seconds_in_hand, default=0.0),
             concurrency=settings.concurrency,
         )
-        metrics.watch_share(lambda: sum(map(self._tells_of, live.hosts())))
+        self._divided_by = settings.leader_elect_name if candidate is not None else ""
+        metrics.watch_share(
+            self._divided_by,
+            owned=lambda: sum(map(self._tells_of, live.hosts())),
+            hosts=lambda: len(live.hosts()),
+        )
         figures = Figures(live=live, seen=self._reconciler.seen, tells_of=self._tells_of, now=now)
         metrics.add(figures.pieces)
         self._resync = Resync(
@@ -310,7 +315,7 @@ class Operator:
             return
         if lost := before - share:
             self._share = before & share
-            self._metrics.handed_over(len(self._hosts_of(lost)), gained=False)
+            self._metrics.handed_over(self._divided_by, len(self._hosts_of(lost)), gained=False)
             await self.queue.drop(lambda ref: bucket_of(ref) in lost)
             await self._reconciler.forget(lambda ref: bucket_of(ref) in lost)
         self._begin(share)
@@ -318,7 +323,7 @@ class Operator:
     def _begin(self, share: Share) -> None:
         """Look at all hosts of `share` that are not looked at yet, and from now on at each of it that changes."""
         gained = self._hosts_of(share - self._share)
-        self._metrics.handed_over(len(gained), gained=True)
+        self._metrics.handed_over(self._divided_by, len(gained), gained=True)
         self._share = share
         for host in gained:
             # Nobody waits for what was said before, and still holds.

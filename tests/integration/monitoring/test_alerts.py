@@ -16,6 +16,7 @@ from support.controlplane import ROOT
 RUNBOOKS = ROOT / "docs" / "how-to" / "alerts.md"
 OF_ONE = 'namespace="offerings",exported_namespace="shop",host="fra1"'
 HOST = {"namespace": "offerings", "exported_namespace": "shop", "host": "fra1"}
+SHARED = {"namespace": "offerings", "name": "lease"}
 QUEUE = 'controller="proxmoxhost",name="proxmoxhost",namespace="offerings",pod="a"'
 QUEUE_LABELS = {"namespace": "offerings", "pod": "a"}
 ALIVE = {'controller_runtime_active_workers{controller="proxmoxhost",namespace="offerings",pod="a"}': "0x90"}
@@ -37,6 +38,23 @@ def shares(*values: str) -> Series:
     return {
         f'proxmox_offerings_members{{name="lease",namespace="offerings",pod="{pod}"}}': told
         for pod, told in zip("abc", values, strict=False)
+    }
+
+
+def divided(hosts: str, *owned: str, members: str = "2x90", name: str = "lease") -> Series:
+    """Replicas that share the work, and how many of the hosts each owns."""
+    told = dict(shares(*(members for _ in owned)))
+    for pod, values in zip("abc", owned, strict=False):
+        labels = f'{{name="{name}",namespace="offerings",pod="{pod}"}}'
+        told |= {f"proxmox_offerings_hosts_owned{labels}": values, f"proxmox_offerings_hosts{labels}": hosts}
+    return told
+
+
+def handed_over(values: str, *, hosts: int) -> Series:
+    labels = 'name="lease",namespace="offerings",pod="a"'
+    return {
+        f'proxmox_offerings_hosts_handed_over_total{{direction="gained",{labels}}}': values,
+        f"proxmox_offerings_hosts{{{labels}}}": f"{hosts}x90",
     }
 
 
@@ -81,6 +99,49 @@ CASES = {
         {"namespace": "offerings", "name": "lease"},
         [leads("1x90", "0x90"), leads("1x10 0x80", "0x9 1x80")],
         "2",
+    ),
+    "ProxmoxOfferingsNoShare": Case(
+        shares("0x90", "1x90"),
+        {"namespace": "offerings", "name": "lease", "pod": "a"},
+        # All of them stand by: another alert. One joins. One leads, and others stand by for it.
+        [shares("2x90", "2x90"), shares("0x90", "0x90"), shares("0x3 2x87", "2x90"), leads("1x90", "0x90")],
+    ),
+    "ProxmoxOfferingsHostsNotOwned": Case(
+        divided("100x90", "41x90", "50x90"),
+        SHARED,
+        [
+            divided("100x90", "41x90", "59x90"),
+            # One is killed: the other owns all after 18 s, so at the next scrape.
+            divided("100x90", "41x10 41 100x79", "59x10 stale _x79"),
+            # Only one leads, and nobody does: another alert.
+            {**leads("0x90", "0x90"), **divided("100x90", "0x90", "0x90", members="_x90")},
+            divided("100x90", "0x90", "0x90", members="0x90"),
+        ],
+        "9",
+    ),
+    "ProxmoxOfferingsHostsOwnedTwice": Case(
+        divided("100x90", "41x90", "62x90"),
+        SHARED,
+        [
+            divided("100x90", "41x90", "59x90"),
+            # Scraped in the middle of a hand-over.
+            divided("100x90", "100x11 41x79", "0x10 59x80"),
+            # Two installations in one namespace, each with its own hosts.
+            {**divided("100x90", "100x90", members="1x90"), **divided("30x90", "30x90", name="other")},
+        ],
+        "3",
+    ),
+    "ProxmoxOfferingsHandOvers": Case(
+        handed_over("0+2x90", hosts=100),
+        SHARED,
+        # A start, an upgrade of all replicas, one replica that restarts once an hour.
+        [
+            handed_over("0x5 100x85", hosts=100),
+            handed_over("0x5 50x2 120x2 200x2 230x78", hosts=100),
+            handed_over("0x5 50x59 100x25", hosts=100),
+            handed_over("0+1x90", hosts=200),
+        ],
+        human="30%",
     ),
     "ProxmoxOfferingsNoKubernetes": Case(
         {'proxmox_offerings_kubernetes_lost_seconds{namespace="offerings",pod="a"}': "90x90"},
@@ -179,7 +240,7 @@ def rendered(template: str, case: Case) -> str:
     """What a person expects to read: our templates use labels, the first of two, and the value."""
     text = re.sub(r"\{\{ or ((?:\$labels\.\w+ ?)+) ?\}\}", lambda found: first(found[1], case), template)
     text = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: case.labels[found[1]], text)
-    return text.replace("{{ $value }}", case.value).replace("{{ $value | humanizeDuration }}", case.human)
+    return re.sub(r"\{\{ \$value \| \w+ \}\}", case.human, text.replace("{{ $value }}", case.value))
 
 
 def first(names: str, case: Case) -> str:
