@@ -3,6 +3,7 @@
 No label comes from Proxmox: series are as many as there are hosts and tiers, and go with them (`figures`).
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -201,6 +202,13 @@ class Metrics:
             "Kubernetes Events by what became of them: written, failed, or dropped because too many waited.",
             "result",
         )
+        self._visits = self._of(
+            Counter,
+            "proxmox_offerings_catalogue_requests_total",
+            "Requests to the catalogue page by kind of page and result: the hundred of the HTTP status, or cut. Only where it is served.",
+            "page",
+            "result",
+        )
         for result in ("success", "requeue_after", "error"):
             self._reconciles.labels(controller=CONTROLLER, result=result)
         self._reconcile_errors.labels(controller=CONTROLLER)
@@ -232,6 +240,15 @@ class Metrics:
     def event(self, result: str) -> None:
         """Count an Event."""
         self._events.labels(result=result).inc()
+
+    def visit(self, page: str, result: str) -> None:
+        """Count a request to the catalogue page."""
+        self._visits.labels(page=page, result=result).inc()
+
+    def expect_visits(self, pages: Iterable[str], results: Iterable[str]) -> None:
+        """Tell of all kinds of requests to the catalogue page, from 0."""
+        for page, result in itertools.product(pages, results):
+            self._visits.labels(page=page, result=result)
 
     def watch_queue(
         self,

@@ -397,7 +397,9 @@ class Operator:
         from proxmox_offerings.controller.catalogue import Informed  # noqa: PLC0415 - most operators show none
         from proxmox_offerings.web.frame import Look  # noqa: PLC0415
         from proxmox_offerings.web.server import CatalogueServer  # noqa: PLC0415
+        from proxmox_offerings.web.visits import Page, Result  # noqa: PLC0415
 
+        self._metrics.expect_visits(Page, Result)
         return CatalogueServer(
             Informed(self._live, namespaces=settings.catalogue_namespaces, listed=lambda: self._listed),
             address=settings.catalogue_address,
@@ -409,4 +411,5 @@ class Operator:
                 details=settings.catalogue_details,
             ),
             now=now,
+            visited=self._metrics.visit,
         )

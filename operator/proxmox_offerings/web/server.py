@@ -5,7 +5,7 @@ bytes of a request, time for a request and for its answer. Aimed at being put be
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -19,6 +19,7 @@ from proxmox_offerings.web.contents import Source
 from proxmox_offerings.web.frame import Look
 from proxmox_offerings.web.kitchen import SETTLE_SECONDS, Answer, Busy, Kitchen, NotReady, NotThere
 from proxmox_offerings.web.menu import recipe_of
+from proxmox_offerings.web.visits import OnVisit, Page, Result, nobody
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +66,11 @@ class _Refused(Exception):
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's, but what is no HTTP is neither logged (anybody could fill the log) nor quoted."""
+    """aiohttp's, but neither what is no HTTP nor who hangs up is logged (anybody could fill the log), and nothing is quoted."""
+
+    def __init__(self, *args: Any, visited: OnVisit, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._visited = visited
 
     def handle_error(
         self,
@@ -75,8 +80,12 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         del message
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(exc, ConnectionError):
+            raise exc  # whoever asked is gone: nobody is to be answered, and nothing is wrong
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if failed:
             log.error("catalogue page failed", path=request.path, exc_info=exc)
+        self._visited(Page.at(request.path) if failed else Page.OTHER, Result.of(status))
         response = web.Response(status=status, text=f"{HTTPStatus(status).phrase.lower()}\n", headers=HEADERS)
         response.force_close()
         return response
@@ -96,13 +105,19 @@ class _TooMany(asyncio.Protocol):
 class _Server(web.Server):
     """Makes connections, up to a number."""
 
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], visited: OnVisit) -> None:
+        super().__init__(handler)
+        self._visited = visited
+
     def __call__(self) -> Any:
         if len(self.connections) >= MOST_CONNECTIONS:
+            self._visited(Page.OTHER, Result.FAILED)
             return _TooMany()
         return _Connection(
             self,
+            visited=self._visited,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # what its own runner is given, too
+            access_log=None,  # what its own runner is given, too
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=0.0,
             max_line_size=LONGEST_LINE,
@@ -114,8 +129,8 @@ class _Server(web.Server):
 class CatalogueServer:
     """Serves until stopped. `port` is the real one after `start`.
 
-    `only_for`: the names by which it may be asked, where whoever runs it has to be kept safe from pages of others that lead their names here;
-    empty: any.
+    `visited` is told of each request. `only_for`: the names by which it may be asked, where whoever runs it has to be kept safe from pages of others
+    that lead their names here; empty: any.
     """
 
     def __init__(
@@ -128,6 +143,7 @@ class CatalogueServer:
         only_for: frozenset[str] = frozenset(),
         now: Callable[[], datetime] = utc_now,
         settle_seconds: float = SETTLE_SECONDS,
+        visited: OnVisit = nobody,
     ) -> None:
         self.port = port
         self._address = address
@@ -136,7 +152,8 @@ class CatalogueServer:
         self._now = now
         self._kitchen = Kitchen(source, now=now, settle_seconds=settle_seconds)
         # Nobody waits at the end for connections that a browser keeps open.
-        self._runner = web.ServerRunner(_Server(self._handle), shutdown_timeout=1.0)
+        self._runner = web.ServerRunner(_Server(self._handle, visited), shutdown_timeout=1.0)
+        self._visited = visited
 
     async def start(self) -> None:
         """Listen. Raises OSError if the port is taken."""
@@ -151,15 +168,22 @@ class CatalogueServer:
         await self._kitchen.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        page = Page.at(request.path)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._answer(request)
+                response = await self._answer(request)
         except _Refused as refused:
-            return self._refusal(refused)
+            response = self._refusal(refused)
+        except ConnectionError:
+            self._visited(page, Result.CUT)
+            raise
         except TimeoutError:
+            self._visited(page, Result.CUT)
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError from None
+        self._visited(page, Result.of(response.status))
+        return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._check(request)

@@ -44,7 +44,8 @@ def exported(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -
         kube = Kube(control_plane, namespace)
         log = tmp_path_factory.mktemp("operator") / "log"
         flags = ("--leader-elect", "--leader-elect-namespace", namespace)
-        process = Process(control_plane.kubeconfig, namespace, log, flags=flags)
+        shop = ("--catalogue-address", "127.0.0.1", "--catalogue-port", "0")
+        process = Process(control_plane.kubeconfig, namespace, log, flags=(*flags, *shop))
         try:
             asyncio.run(_observed(kube))
             # One that would share the work, and may not while another one leads: it tells that, and nothing of hosts.

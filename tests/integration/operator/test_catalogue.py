@@ -37,6 +37,11 @@ def calls(metrics: str) -> int:
     return sum(map(int, re.findall(r"rest_client_requests_total\{[^}]*\} (\d+)", metrics)))
 
 
+def visits(metrics: str) -> set[str]:
+    found = re.findall(r'catalogue_requests_total\{page="(\w+)",result="(\w+)"\} (\d+)', metrics)
+    return {" ".join(one) for one in found}
+
+
 def test_visitors_see_what_kubectl_shows_and_cost_no_request(kube: Kube, clusters: Clusters, start: Start) -> None:
     endpoint = selling(kube, clusters, SMALL, BIG)
     operator = start(settings=SERVED)
@@ -50,6 +55,7 @@ def test_visitors_see_what_kubectl_shows_and_cost_no_request(kube: Kube, cluster
         assert get(port, path)[0] == 200
     assert calls(operator.metrics()) == before
     assert get(port, "/hosts/")[0] == 404, "nodes are for the seller's own people"
+    assert visits(operator.metrics()) >= {"offerings 2xx 20", "hosts 4xx 1", "offerings 5xx 0"}
 
     clusters.seen[endpoint] = seen(
         nodes=[node("pve1", threads=8, memory="16Gi")], guests=[guest(100, "pve1", cpu=2, memory="4Gi")]

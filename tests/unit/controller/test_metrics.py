@@ -58,6 +58,7 @@ def test_no_label_is_one_that_a_cluster_fills() -> None:
         "controller",
         "name",
         "direction",
+        "page",
     }
     assert {label for one in described() for label in one.labels} == ours | words
 

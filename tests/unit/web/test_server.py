@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import re
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from proxmox_offerings.exports import FORMATS, Options, Provider
 from proxmox_offerings.web import server as http
+from proxmox_offerings.web.contents import Contents
 from proxmox_offerings.web.frame import Look
 from proxmox_offerings.web.offers import Reader
 from support.storefront import TEMPLATE, Shelf, served
@@ -306,10 +308,12 @@ async def test_a_request_has_bounds(shelf: Shelf, request_: bytes) -> None:
 
 
 async def test_connections_have_a_number(shelf: Shelf) -> None:
-    async with served(shelf) as server:
+    counted: Counter[str] = Counter()
+    async with served(shelf, visited=lambda page, result: counted.update([f"{page} {result}"])) as server:
         open_ = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(http.MOST_CONNECTIONS)]
         try:
             assert (await raw(server.port, b"")).startswith(b"HTTP/1.1 503 ")
+            assert counted == {"other 5xx": 1}
         finally:
             for _, writer in open_:
                 writer.close()
@@ -512,3 +516,86 @@ async def test_a_link_to_the_seller_cannot_be_a_script(web: aiohttp.ClientSessio
         _, page = await get(web, at(server))
         assert "javascript:" not in page
         assert 'href="mailto:a@b.example%3Fcc%3D%22%3Cscript%3E"' in page
+
+
+async def test_visits_are_counted_by_few_words_whatever_visitors_ask_for(
+    web: aiohttp.ClientSession, shelf: Shelf
+) -> None:
+    counted: Counter[str] = Counter()
+    async with served(shelf, visited=lambda page, result: counted.update([f"{page} {result}"])) as server:
+        first, _ = await get(web, at(server))
+        await get(web, at(server), **{"If-None-Match": first.headers["ETag"]})
+        for path in (
+            "/?q=x",
+            "/catalogue.json",
+            "/assets/page.css",
+            "/assets/none",
+            "/hosts/",
+            "/hosts/a/b",
+            "/x",
+            "/y",
+        ):
+            await get(web, at(server, path))
+        async with web.post(at(server)):
+            pass
+        await raw(server.port, b"not http at all\r\n\r\n")
+    assert counted == {
+        "offerings 2xx": 2,
+        "offerings 3xx": 1,
+        "offerings 4xx": 1,
+        "export 2xx": 1,
+        "asset 2xx": 1,
+        "asset 4xx": 1,
+        "hosts 4xx": 2,
+        "other 4xx": 3,
+    }
+
+
+class Broken(Shelf):
+    def contents(self) -> Contents:
+        raise RuntimeError("there is a mistake")
+
+
+async def test_visits_that_fail_are_counted_too(web: aiohttp.ClientSession, shelf: Shelf) -> None:
+    """Those that whoever runs the page has to know of: nothing known yet, a mistake of ours."""
+    counted: Counter[str] = Counter()
+    broken = Broken()
+    broken.host()
+    shelf.known = False
+    for source in (shelf, broken):
+        async with served(source, visited=lambda page, result: counted.update([f"{page} {result}"])) as server:
+            await get(web, at(server))
+    assert counted == {"offerings 5xx": 2}
+
+
+class Held(Shelf):
+    """Says what there is when it is let go."""
+
+    let_go: threading.Event
+
+    def contents(self) -> Contents:
+        self.asked += 1
+        self.let_go.wait(10)
+        return super().contents()
+
+
+async def test_visitors_who_hang_up_are_counted_as_that_and_are_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    counted: Counter[str] = Counter()
+    held = Held()
+    held.let_go = threading.Event()
+    async with (
+        asyncio.timeout(20),
+        served(held, visited=lambda page, result: counted.update([f"{page} {result}"])) as server,
+    ):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not held.asked:
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        while server._runner.server.connections:
+            await asyncio.sleep(0.01)
+        held.let_go.set()
+        while not counted:
+            await asyncio.sleep(0.01)
+    assert counted == {"offerings cut": 1}
+    assert "failed" not in capsys.readouterr().out, "anybody could fill the log"
