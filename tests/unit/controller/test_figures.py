@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
@@ -143,7 +143,6 @@ def written_again(text: str) -> str:
     return generate_latest(registry).decode()
 
 
-@settings(deadline=None)
 @given(st.lists(STEPS, max_size=12))
 def test_what_was_kept_is_never_told_of_what_is_otherwise_by_now(steps: list[Step]) -> None:
     """Whatever changes, in whatever order: who kept everything tells what one tells who begins."""
