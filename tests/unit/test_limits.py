@@ -6,6 +6,7 @@ from proxmox_offerings.catalogue import observed
 from proxmox_offerings.controller import announcer, logging, pace, queue, ring
 from proxmox_offerings.controller.config import Settings
 from proxmox_offerings.kube import client
+from proxmox_offerings.proxmox.parse.resources import MOST_GUESTS, MOST_NODES, MOST_STORAGES
 from proxmox_offerings.proxmox.room import BYTES_AT_ONCE, BYTES_OF_ONE
 from proxmox_offerings.proxmox.transport import Bounds
 from support.controlplane import ROOT
@@ -30,6 +31,7 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"requests in flight | {client.IN_FLIGHT} |",
         f"not longer than {client.TIMEOUT.total:g} s",
         f"{announcer.MOST_WAITING:,} wait",
+        f"| {MOST_NODES:,}; {MOST_GUESTS:,}; {MOST_STORAGES:,} rows",
         f"missing privileges in the status | {observed.MOST_MISSING} |",
         f"has at most {logging.LONGEST_LINE:,} characters for each value, a traceback {logging.MOST_LINES} lines",
     ):

@@ -17,6 +17,7 @@ from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.observation.configs import GuestConfigs
 from proxmox_offerings.observation.slow import SlowLoop
 from proxmox_offerings.proxmox.answers import Permissions
+from proxmox_offerings.proxmox.body import let_go
 from proxmox_offerings.proxmox.client import ProxmoxClient
 from proxmox_offerings.proxmox.errors import CallFailed, ObservationError, PrivilegesMissing
 
@@ -219,6 +220,6 @@ def _may_count(permissions: Permissions) -> bool:
 
 
 def _retrieve(turn: asyncio.Task[Snapshot]) -> None:
-    """A turn that nobody waits for any more may fail unheard: the next one tells."""
-    if not turn.cancelled():
-        turn.exception()
+    """A turn that nobody waits for any more may fail unheard: the next one tells. Until then the turn is kept, and its failure, but no answer."""
+    if not turn.cancelled() and isinstance(failure := turn.exception(), ObservationError):
+        let_go(failure)

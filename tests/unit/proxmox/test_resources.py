@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxmox_offerings.proxmox.answers import MachineRow, NodeRow, StorageRow
-from proxmox_offerings.proxmox.parse.resources import resources
+from proxmox_offerings.proxmox.parse.resources import MOST_GUESTS, MOST_NODES, MOST_STORAGES, resources
 from proxmox_offerings.proxmox.parse.values import Nonsense
 
 NODE = {
@@ -156,3 +156,21 @@ def test_rows_of_unknown_types_are_counted_and_known_others_are_not() -> None:
         [NODE, {"type": "pool", "id": "/pool/x"}, {"type": "network"}, {"type": "sdn"}, {"type": "quantum"}]
     )
     assert (len(read.nodes), read.ignored) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("most", "row", "key", "what"),
+    [
+        (MOST_NODES, NODE, "node", "nodes"),
+        (MOST_GUESTS, GUEST, "vmid", "guests"),
+        (MOST_STORAGES, STORAGE, "storage", "storages"),
+    ],
+)
+def test_as_many_rows_as_there_may_be_are_read_and_one_more_is_refused(
+    most: int, row: dict[str, Any], key: str, what: str
+) -> None:
+    """Half a million nodes fit into an answer, and each would be asked several things."""
+    listed = [{**row, key: number if key == "vmid" else f"x{number}"} for number in range(1, most + 2)]
+    assert len(getattr(resources(listed[:most]), what)) == most
+    with pytest.raises(Nonsense, match=f"more than {most:,} {what}"):
+        resources(listed)

@@ -7,7 +7,7 @@ be read is kept without them, and is then not sold itself.
 import functools
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -37,6 +37,11 @@ from proxmox_offerings.proxmox.parse.values import (
     words,
 )
 
+MOST_NODES: Final = 1_000
+"""Each is asked several things: so many names cost nothing to tell, and gigabytes to ask about. Proxmox VE's own clusters end at some dozens."""
+MOST_GUESTS: Final = 100_000
+MOST_STORAGES: Final = 100_000
+"""Rows: one for each node that has the storage."""
 _UNKNOWN = "unknown"
 _NOT_COUNTED = frozenset({"pool", "sdn", "network"})
 """Known row types that say nothing about capacity (proxmox-api.md 2.1)."""
@@ -46,6 +51,9 @@ def resources(data: object, *, before: Resources | None = None) -> Resources:
     """Rows by name, from `data` as decoding.data_of gives it. Guests that are as they were `before` are the same objects. Raises Nonsense."""
     told: _Told = _usual(data) if _is_usual(data) else _unusual(data)
     guests = told.guests
+    _no_more_than(MOST_NODES, "nodes", told.nodes)
+    _no_more_than(MOST_GUESTS, "guests", guests)
+    _no_more_than(MOST_STORAGES, "storages", told.storages)
     if len({guest.vmid for guest in guests}) < len(guests):
         each_once((guest.vmid, guest.node) for guest in guests)
         guests.sort(key=attrgetter("node"))
@@ -58,6 +66,11 @@ def resources(data: object, *, before: Resources | None = None) -> Resources:
         storages=tuple(sorted(told.storages, key=attrgetter("storage", "node"))),
         ignored=told.ignored,
     )
+
+
+def _no_more_than(most: int, what: str, listed: Sequence[object]) -> None:
+    if len(listed) > most:
+        raise Nonsense(f"it lists more than {most:,} {what}")
 
 
 class _Told:
