@@ -49,6 +49,11 @@ class LiveObjects:
         offerings = (self._offerings[ref] for ref in sorted(refs))
         return {there.ref.name: there for there in offerings if there.owner is not None and there.owner.uid == host.uid}
 
+    def knows(self, plural: str, ref: Ref, version: int) -> bool:
+        """Whether this version of a host or Offering, or a newer one, was seen: to hear of it is no news."""
+        known = self._hosts.get(ref) if plural == ProxmoxHost.PLURAL else self._offerings.get(ref)
+        return known is not None and known.version >= version
+
     def saw_host(self, host: LiveObject) -> bool:
         """Take note of a version of a host. Whether it is one to act on: new, deleted, or with another spec."""
         known = self._hosts.get(host.ref)

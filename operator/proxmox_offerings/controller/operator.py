@@ -175,6 +175,7 @@ class Operator:
             client=client,
             contact=self._contact,
             namespaces=namespaces,
+            known=live.knows,
             relisted=self._resync.soon,
             abandoned=lambda what: self._give_up(f"nobody goes on with the {what}"),
             patience=patience,

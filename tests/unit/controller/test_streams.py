@@ -12,8 +12,10 @@ import pytest
 from yarl import URL
 
 from proxmox_offerings.controller.contact import Contact
+from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.controller.streams import Patience, Streams
 from proxmox_offerings.kube.client import KubeClient
+from proxmox_offerings.kube.objects import LiveObject
 from unit.controller.virtual_time import elapsed, run
 
 ROOT = "https://api.example.net/apis"
@@ -56,7 +58,7 @@ class Client:
 class Kopf:
     """Asks as kopf does. `moments` are those of the attempts that its session makes of it."""
 
-    def __init__(self, client: Client | None = None) -> None:
+    def __init__(self, client: Client | None = None, *, live: LiveObjects | None = None) -> None:
         self.contact = Contact(clock=elapsed)
         self.abandoned: list[tuple[float, str]] = []
         self.moments: list[float] = []
@@ -64,6 +66,7 @@ class Kopf:
             client=cast("KubeClient", client or Client()),
             contact=self.contact,
             namespaces=(None,),
+            known=(live or LiveObjects()).knows,
             relisted=lambda: None,
             abandoned=lambda what: self.abandoned.append((elapsed(), what)),
             patience=Patience(),
@@ -223,6 +226,32 @@ def test_line_that_is_no_event_ends_the_watch_in_good_order(wrong: Any) -> None:
     first, last = run(main())
     assert first == {"type": "ADDED", "object": OBJECT}
     assert (last["type"], last["object"]["code"]) == ("ERROR", 410)
+
+
+def test_kopf_is_told_what_is_news_and_no_echo_of_our_own_writes() -> None:
+    def version(number: int, name: str = "fra1-small") -> dict[str, Any]:
+        return {"metadata": OBJECT["metadata"] | {"name": name, "resourceVersion": str(number)}}
+
+    echoes = [{"type": kind, "object": version(number)} for kind in ("ADDED", "MODIFIED") for number in (6, 7)]
+    news = [
+        {"type": "MODIFIED", "object": version(8)},
+        {"type": "ADDED", "object": version(7, "fra1-large")},
+        {"type": "DELETED", "object": version(7)},
+        {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"}}},
+    ]
+
+    async def main() -> list[Any]:
+        live = LiveObjects()
+        live.saw_offering(LiveObject.of(OBJECT))
+        live.saw_host(LiveObject.of(version(99, "fra1-large")))  # of a name that an Offering has, too
+
+        async def server(request: Any) -> Any:
+            return answer(request, b"".join(json.dumps(line).encode() + b"\n" for line in echoes + news))
+
+        watch = await Kopf(live=live).get(WATCH, server)
+        return [json.loads(line) async for line in watch.content.iter_chunked(1)]
+
+    assert run(main()) == news
 
 
 @pytest.mark.parametrize("url", [f"{GROUP}/offerings", WATCH])
