@@ -88,11 +88,11 @@ class Resync:
             # Offerings first: a host must not be looked at without its own.
             # What is known is taken before each list is asked for: watches and our own writes may tell of newer versions meanwhile.
             known = self._live.offering_versions()
-            offerings, version = await self._offerings.list(namespace)
+            offerings, version = await self._offerings.list(namespace, known=self._live.offering)
             self._require_progress((namespace, Offering.PLURAL), offerings, version, known)
             concerned |= self._live.offerings_listed(offerings, namespace=namespace, version=version)
             known = self._live.host_versions()
-            hosts, version = await self._hosts.list(namespace)
+            hosts, version = await self._hosts.list(namespace, known=self._live.host)
             self._require_progress((namespace, ProxmoxHost.PLURAL), hosts, version, known)
             concerned |= self._live.hosts_listed(hosts, namespace=namespace, version=version)
         for ref in sorted(concerned):

@@ -6,32 +6,30 @@ issue 1276). So each call is repeated until it works, after growing delays in di
 breaks is told to kopf as one that ended, which kopf resumes from the last version it saw; and one that the API server gives up is told as 410,
 after which kopf lists again.
 
-What is known already is not told to kopf: most of what a watch says is the echo of our own writes, and an event costs kopf a millisecond of CPU.
+What kopf hears is what is news (`wire`).
 """
 
 import asyncio
 import contextlib
-import json
+import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import aiohttp
 import kopf
-import msgspec
 
+from proxmox_offerings.controller import wire
 from proxmox_offerings.controller.backoff import Backoff
 from proxmox_offerings.controller.contact import Contact
+from proxmox_offerings.controller.wire import KINDS
 from proxmox_offerings.kube.apply import PREFIX
 from proxmox_offerings.kube.client import KubeClient, message_of, retry_after
-from proxmox_offerings.kube.errors import NOT_AN_ANSWER, NOT_INSTALLED, UNTRUSTED, KubeError
-from proxmox_offerings.kube.objects import LiveObject, Ref
-from proxmox_offerings.resources import GROUP, Offering, ProxmoxHost
+from proxmox_offerings.kube.errors import NOT_INSTALLED, UNTRUSTED, KubeError
+from proxmox_offerings.kube.objects import Ref
 
-KINDS: Final = (ProxmoxHost.PLURAL, Offering.PLURAL)
 GONE: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
 """After this kopf lists again."""
-NO_EVENT: Final = "the watch said what is no event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,30 +49,6 @@ class Patience:
     abandoned: float = 300
     delay: float = 10
     grace: float = 30
-
-
-Known = Callable[[str, Ref, int], bool]
-"""Whether this version of an object, or a newer one, is known: plural, where it is, resourceVersion."""
-
-
-class _Metadata(msgspec.Struct):
-    namespace: str
-    name: str
-    version: str = msgspec.field(name="resourceVersion")
-
-
-class _Object(msgspec.Struct):
-    metadata: _Metadata
-
-
-class _Version(msgspec.Struct):
-    """That there is a version of an object, as a watch tells it, and nothing of what is in it."""
-
-    type: Literal["ADDED", "MODIFIED"]
-    object: _Object
-
-
-_VERSION: Final = msgspec.json.Decoder(_Version)
 
 
 class Failed(Exception):
@@ -112,7 +86,7 @@ class Streams:
         client: KubeClient,
         contact: Contact,
         namespaces: Sequence[str | None],
-        known: Known,
+        known: Callable[[str, Ref, int], bool],
         relisted: Callable[[], None],
         abandoned: Callable[[str], None],
         patience: Patience,
@@ -200,6 +174,9 @@ class Streams:
             raise Failed(UNTRUSTED) from None
         if is_watch and response.status < 400:
             return response
+        if _kind_in(request.url.path) in KINDS and response.status < 400:
+            await self._shorten(response, _kind_in(request.url.path))
+            return response
         content = await response.read()
         if response.status == 410:
             return response
@@ -212,8 +189,18 @@ class Streams:
             raise Failed(NOT_INSTALLED)
         if response.status >= 400:
             raise Failed(message_of(content, response.status), after=retry_after(response.headers))
-        _check(request.url.path, content)
+        if problem := wire.problem_of(request.url.path, content):
+            raise Failed(problem)
         return response
+
+    async def _shorten(self, response: aiohttp.ClientResponse, plural: str) -> None:
+        """Take out of a list what is known. Raises Unavailable if it is none."""
+        try:
+            content = wire.without_known(await response.content.read(), functools.partial(self._known, plural))
+        except BaseException:
+            response.close()
+            raise
+        response.content = Body(response.content, whole=content)  # type: ignore[assignment]
 
     def _whole(self, response: aiohttp.ClientResponse, call: Call) -> aiohttp.ClientResponse:
         if response.status == 410:
@@ -221,7 +208,7 @@ class Streams:
             raise aiohttp.ClientPayloadError("410 Gone")
         call.backoff.reset()
         self._contact.works(call.name)
-        if response.url.path.rpartition("/")[2] in KINDS:
+        if _kind_in(response.url.path) in KINDS:
             self._relisted()
         return response
 
@@ -232,7 +219,7 @@ class Streams:
             lines = _gone()
         else:
             lines = self._lines(response.content, call, place)
-        response.content = Body(response.content, lines)  # type: ignore[assignment]
+        response.content = Body(response.content, lines=lines)  # type: ignore[assignment]
         return response
 
     async def _lines(self, content: aiohttp.StreamReader, call: Call, place: str) -> AsyncIterator[bytes]:
@@ -241,7 +228,7 @@ class Streams:
         loop = asyncio.get_running_loop()
         steady = loop.call_later(self._patience.steady, self._is_steady, call)
         began, part, gone = loop.time(), b"", False
-        plural = place.rpartition("/")[2]
+        known = functools.partial(self._known, _kind_in(place))
         problem = "the watch ended at once"
         try:
             while not gone and (chunk := await self._chunk(content)):
@@ -251,9 +238,9 @@ class Streams:
                         self._is_steady(call)
                 *lines, part = (part + chunk).split(b"\n")
                 for line in filter(None, lines):
-                    if self._is_known(line, plural):
+                    if wire.is_known(line, known):
                         continue
-                    if error := _error_in(line):
+                    if error := wire.error_in(line):
                         gone, problem = True, error
                         break
                     yield line + b"\n"
@@ -271,13 +258,6 @@ class Streams:
             self._ended(call, problem)
         if gone:
             yield GONE
-
-    def _is_known(self, line: bytes, plural: str) -> bool:
-        try:
-            metadata = _VERSION.decode(line).object.metadata
-            return self._known(plural, Ref(metadata.namespace, metadata.name), int(metadata.version))
-        except (ValueError, msgspec.DecodeError, RecursionError):
-            return False  # another kind of event, or none
 
     async def _chunk(self, content: aiohttp.StreamReader) -> bytes:
         async with asyncio.timeout(self._patience.silence):
@@ -302,7 +282,7 @@ class Streams:
 
     def _unattended_from_now(self, place: str) -> None:
         """Whoever lists or watches at `place` (a URL's path) has what was asked for, and will ask for more."""
-        if place.rpartition("/")[2] in KINDS:
+        if _kind_in(place) in KINDS:
             self._attended(place)
             what = _name_in(place, is_watch=True)
             loop = asyncio.get_running_loop()
@@ -310,14 +290,23 @@ class Streams:
 
 
 class Body:
-    """The body of a watch as kopf reads it, by `iter_chunked` alone; everything else about it is aiohttp's."""
+    """The body of an answer as kopf gets it: a list by `read`, a watch by `iter_chunked`; everything else about it is aiohttp's."""
 
-    def __init__(self, content: aiohttp.StreamReader, lines: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, content: aiohttp.StreamReader, *, whole: bytes = b"", lines: AsyncIterator[bytes] | None = None
+    ) -> None:
         self._content = content
+        self._whole = whole
         self._lines = lines
+
+    async def read(self) -> bytes:
+        """All of it."""
+        return self._whole
 
     def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
         """The lines, one at a time."""
+        if self._lines is None:
+            raise TypeError("not a watch")
         return self._lines
 
     def __getattr__(self, name: str) -> Any:
@@ -328,46 +317,9 @@ async def _gone() -> AsyncIterator[bytes]:
     yield GONE
 
 
-def _error_in(line: bytes) -> str | None:
-    """What is wrong with a line of a watch; None if it is an event."""
-    try:
-        event = json.loads(line)
-        if event["type"] == "ERROR":
-            return f"the watch was ended by the API server ({int(event['object']['code'])})"
-        if event["type"] == "BOOKMARK":
-            int(event["object"]["metadata"]["resourceVersion"])
-        elif event["type"] in ("ADDED", "MODIFIED", "DELETED"):
-            LiveObject.of(event["object"])
-        else:
-            return NO_EVENT
-    except (ValueError, TypeError, KeyError, KubeError):
-        return NO_EVENT
-    else:
-        return None
-
-
-def _check(path: str, content: bytes) -> None:
-    """Raises Failed for what kopf could not go on with: it looks only once for our kinds, and would never watch what was not there yet."""
-    try:
-        answer = json.loads(content)
-        if path == "/apis":
-            ours = [group for group in answer["groups"] if group["name"] == GROUP]
-            versions = {
-                (group["preferredVersion"]["version"], one["version"]) for group in ours for one in group["versions"]
-            }
-            if not versions:
-                raise Failed(NOT_INSTALLED)
-        elif path == PREFIX:
-            read = ("name", "kind", "singularName", "namespaced")
-            kinds = {tuple(resource[key] for key in read) for resource in answer["resources"]}
-            if not {kind[0] for kind in kinds}.issuperset(KINDS):
-                raise Failed(NOT_INSTALLED)
-        elif path.rpartition("/")[2] in KINDS:
-            int(answer["metadata"]["resourceVersion"])
-            for item in answer["items"]:
-                LiveObject.of(item)
-    except (ValueError, TypeError, KeyError, KubeError):
-        raise Failed(NOT_AN_ANSWER) from None
+def _kind_in(path: str) -> str:
+    """The plural that the path of a list or watch ends with."""
+    return path.rpartition("/")[2]
 
 
 def _name_in(path: str, *, is_watch: bool) -> str:

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from proxmox_offerings.kube.client import KubeClient, path_of
-from proxmox_offerings.kube.errors import NOT_AN_ANSWER, Unavailable
-from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.kube.objects import Known, LiveObject, Ref, read_page
 from proxmox_offerings.resources import API_VERSION
 
 FIELD_MANAGER: Final = "proxmox-offerings"
@@ -31,26 +30,25 @@ class Collection:
         self._kind = kind
         self._plural = plural
 
-    async def list(self, namespace: str | None) -> tuple[list[LiveObject], int]:
-        """All objects of `namespace` (None: of all namespaces), and the version of the list: everything up to it is in there. Raises KubeError."""
+    async def list(self, namespace: str | None, *, known: Known) -> tuple[list[LiveObject], int]:
+        """All objects of `namespace` (None: of all namespaces), and the version of the list: everything up to it is in there. Raises KubeError.
+
+        What is `known` is there as it is known, and was not read again.
+        """
         path = path_of(prefix=PREFIX, plural=self._plural, namespace=namespace)
         query = {"limit": _PAGE}
         found: list[LiveObject] = []
         while True:
-            page = await self._client.request("GET", path, query=query)
-            try:
-                items, version = page["items"], int(page["metadata"]["resourceVersion"])
-                query["continue"] = page["metadata"].get("continue") or ""
-                found += [LiveObject.of(item) for item in items]
-            except (AttributeError, KeyError, TypeError, ValueError):
-                raise Unavailable(NOT_AN_ANSWER) from None
-            if not query["continue"]:
-                return found, version
+            page = read_page(await self._client.fetch("GET", path, query=query), known=known)
+            found += page.items
+            if page.goes_on_at is None:
+                return found, page.version
+            query["continue"] = page.goes_on_at
 
     async def get(self, ref: Ref) -> LiveObject:
         """The object as it is now: not from a cache, which may lag behind. Raises KubeError; NotFound if it is gone."""
         path = path_of(prefix=PREFIX, plural=self._plural, namespace=ref.namespace, name=ref.name)
-        return LiveObject.of(await self._client.request("GET", path))
+        return LiveObject.read(await self._client.fetch("GET", path))
 
     async def apply(
         self, ref: Ref, *, before: LiveObject | None, metadata: Mapping[str, Any], spec: Mapping[str, Any]
@@ -75,14 +73,14 @@ class Collection:
         path = path_of(
             prefix=PREFIX, plural=self._plural, namespace=ref.namespace, name=ref.name, subresource=subresource
         )
-        answer = await self._client.request(
+        answer = await self._client.fetch(
             "PATCH",
             path,
             query={"fieldManager": FIELD_MANAGER},
             body={"metadata": _version(before), **patch},
             content_type="application/merge-patch+json",
         )
-        return LiveObject.of(answer)
+        return LiveObject.read(answer)
 
     async def delete(self, live: LiveObject) -> None:
         """Delete exactly this object in exactly this version. Raises KubeError; Conflict if it is another one by now."""
@@ -96,14 +94,14 @@ class Collection:
         path = path_of(
             prefix=PREFIX, plural=self._plural, namespace=ref.namespace, name=ref.name, subresource=subresource
         )
-        answer = await self._client.request(
+        answer = await self._client.fetch(
             "PATCH",
             path,
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             body={"apiVersion": API_VERSION, "kind": self._kind, **content},
             content_type="application/apply-patch+yaml",
         )
-        return LiveObject.of(answer)
+        return LiveObject.read(answer)
 
 
 def _version(live: LiveObject) -> dict[str, str]:

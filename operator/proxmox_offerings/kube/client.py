@@ -7,7 +7,6 @@ part of a message.
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import ssl
@@ -20,12 +19,13 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import msgspec
 from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from proxmox_offerings import __version__
-from proxmox_offerings.kube.errors import UNTRUSTED, KubeError, Unavailable, error_of
+from proxmox_offerings.kube.errors import NOT_AN_ANSWER, UNTRUSTED, KubeError, Unavailable, error_of
 
 IN_FLIGHT: Final = 16
 """Requests at the same time. With 8 to 16 the API server, not the client, is the limit (measured, operator-practice 2.4)."""
@@ -148,7 +148,23 @@ class KubeClient:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        """Send one request; returns the JSON answer. `path` begins with /api; its parts are already safe (see `path_of`).
+        """The same as `fetch`, decoded. Raises KubeError; Unavailable if the answer is not JSON."""
+        content = await self.fetch(method, path, query=query, body=body, content_type=content_type)
+        try:
+            return msgspec.json.decode(content)
+        except (ValueError, RecursionError):
+            raise Unavailable(NOT_AN_ANSWER) from None
+
+    async def fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """Send one request; returns the answer. `path` begins with /api; its parts are already safe (see `path_of`).
 
         Sent again when the API server puts it off (Retry-After), as long as all that together is not longer than an answer may take.
 
@@ -164,10 +180,7 @@ class KubeClient:
             answer = await self._send(method, url, body, content_type)
         if answer.status >= 400:
             raise error_of(answer.status, message_of(answer.content, answer.status))
-        try:
-            return json.loads(answer.content)
-        except ValueError:
-            raise Unavailable("the API server's answer is not JSON", status=answer.status) from None
+        return answer.content
 
     async def _send(self, method: str, url: str, body: Mapping[str, Any] | None, content_type: str) -> "Answer":
         async with self._free:
@@ -318,8 +331,8 @@ def retry_after(headers: Mapping[str, str]) -> float:
 def message_of(content: bytes, status: int) -> str:
     """What an answer of 400 and above says."""
     try:
-        message = json.loads(content).get("message")
-    except (ValueError, AttributeError):
+        message = msgspec.json.decode(content).get("message")
+    except (ValueError, AttributeError, RecursionError):
         message = None
     return str(message or f"HTTP status {status}")
 

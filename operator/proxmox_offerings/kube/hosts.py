@@ -2,7 +2,7 @@
 
 from proxmox_offerings.kube.apply import Collection
 from proxmox_offerings.kube.client import KubeClient
-from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.kube.objects import Known, LiveObject, Ref, nothing_known
 from proxmox_offerings.resources import ProxmoxHost, ProxmoxHostStatus
 
 
@@ -12,9 +12,9 @@ class Hosts:
     def __init__(self, client: KubeClient) -> None:
         self._all = Collection(client, kind=ProxmoxHost.KIND, plural=ProxmoxHost.PLURAL)
 
-    async def list(self, namespace: str | None) -> tuple[list[LiveObject], int]:
-        """All of `namespace` (None: of all), and the version of the list. Raises KubeError."""
-        return await self._all.list(namespace)
+    async def list(self, namespace: str | None, *, known: Known = nothing_known) -> tuple[list[LiveObject], int]:
+        """All of `namespace` (None: of all), what is `known` as it is known, and the version of the list. Raises KubeError."""
+        return await self._all.list(namespace, known=known)
 
     async def get(self, ref: Ref) -> LiveObject:
         """The host as it is now. Raises KubeError; NotFound if it is gone."""

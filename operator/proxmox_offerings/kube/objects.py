@@ -1,8 +1,10 @@
 """An object as the API server keeps it, reduced to what the operator looks at."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from proxmox_offerings.kube.errors import NOT_AN_ANSWER, Unavailable
 from proxmox_offerings.kube.packed import Packed
@@ -16,6 +18,14 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+Known = Callable[[Ref], "LiveObject | None"]
+"""What is known of an object."""
+
+
+def nothing_known(_: Ref) -> None:
+    """Of no object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +56,101 @@ class LiveObject:
     status: Mapping[str, Any] | None
 
     @classmethod
-    def of(cls, body: Any) -> Self:
-        """From the wire. Everything that is not looked at (managedFields above all) is let go. Raises Unavailable if it is no object."""
+    def of(cls, body: Any) -> "LiveObject":
+        """From what was decoded. Raises Unavailable if it is no object."""
         try:
-            return cls._of(body)
-        except (AttributeError, KeyError, TypeError, ValueError):
+            return cls.read(msgspec.json.encode(body))
+        except (TypeError, ValueError, RecursionError):
             raise Unavailable(NOT_AN_ANSWER) from None
 
     @classmethod
-    def _of(cls, body: Mapping[str, Any]) -> Self:
-        metadata = body["metadata"]
-        owner = next((owner for owner in metadata.get("ownerReferences") or () if owner.get("controller")), None)
-        return cls(
-            ref=Ref(metadata["namespace"], metadata["name"]),
-            uid=metadata["uid"],
-            version=int(metadata["resourceVersion"]),
-            generation=metadata.get("generation", 0),
-            deleting="deletionTimestamp" in metadata,
-            labels={**(metadata.get("labels") or {})},
-            owner=Owner(kind=owner["kind"], name=owner["name"], uid=owner["uid"]) if owner else None,
-            spec=Packed(body.get("spec") or {}),
-            status=None if body.get("status") is None else Packed(body["status"]),
+    def read(cls, text: bytes | msgspec.Raw, *, known: Known = nothing_known) -> "LiveObject":
+        """From the wire. Everything that is not looked at (managedFields above all) is let go. Raises Unavailable if it is no object.
+
+        If this version of it is `known`, that is given back, and nothing is read twice.
+        """
+        try:
+            wire = _WIRE.decode(text)
+            metadata = wire.metadata
+            ref, version = Ref(metadata.namespace, metadata.name), int(metadata.resource_version)
+            there = known(ref)
+            if there is not None and (there.uid, there.version) == (metadata.uid, version):
+                return there
+            owner = next((owner for owner in metadata.owners or () if owner.controller), None)
+            return cls(
+                ref=ref,
+                uid=metadata.uid,
+                version=version,
+                generation=metadata.generation,
+                deleting=metadata.deleted is not None,
+                labels=metadata.labels or {},
+                owner=Owner(kind=owner.kind, name=owner.name, uid=owner.uid) if owner else None,
+                spec=Packed({}) if _is_absent(wire.spec) else Packed(wire.spec),
+                status=None if _is_absent(wire.status) else Packed(wire.status),
+            )
+        except (ValueError, RecursionError):
+            raise Unavailable(NOT_AN_ANSWER) from None
+
+
+def read_page(text: bytes, *, known: Known = nothing_known) -> "Page":
+    """A page of a list, from the wire. Raises Unavailable if it is none."""
+    try:
+        page = _PAGE.decode(text)
+        return Page(
+            items=[LiveObject.read(item, known=known) for item in page.items],
+            version=int(page.metadata.resource_version),
+            goes_on_at=page.metadata.goes_on_at or None,
         )
+    except (ValueError, RecursionError):
+        raise Unavailable(NOT_AN_ANSWER) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of a list: its objects, the version of the whole, and where it goes on, if it does."""
+
+    items: list[LiveObject]
+    version: int
+    goes_on_at: str | None
+
+
+class _Owner(msgspec.Struct):
+    kind: str
+    name: str
+    uid: str
+    controller: bool | None = None
+
+
+class _Metadata(msgspec.Struct):
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str = msgspec.field(name="resourceVersion")
+    generation: int = 0
+    deleted: str | None = msgspec.field(name="deletionTimestamp", default=None)
+    labels: dict[str, str] | None = None
+    owners: list[_Owner] | None = msgspec.field(name="ownerReferences", default=None)
+
+
+class _Wire(msgspec.Struct):
+    metadata: _Metadata
+    spec: msgspec.Raw = msgspec.Raw()
+    status: msgspec.Raw = msgspec.Raw()
+
+
+class _ListMetadata(msgspec.Struct):
+    resource_version: str = msgspec.field(name="resourceVersion")
+    goes_on_at: str | None = msgspec.field(name="continue", default=None)
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMetadata
+    items: list[msgspec.Raw]
+
+
+_WIRE: Final = msgspec.json.Decoder(_Wire)
+_PAGE: Final = msgspec.json.Decoder(_Page)
+
+
+def _is_absent(value: msgspec.Raw) -> bool:
+    return bytes(value) in (b"", b"null")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from proxmox_offerings.kube.apply import Collection, without_foreign
 from proxmox_offerings.kube.client import KubeClient
-from proxmox_offerings.kube.objects import LiveObject, Ref
+from proxmox_offerings.kube.objects import Known, LiveObject, Ref, nothing_known
 from proxmox_offerings.resources import API_VERSION, Offering, OfferingSpec, OfferingStatus, ProxmoxHost
 
 
@@ -14,9 +14,9 @@ class Offerings:
     def __init__(self, client: KubeClient) -> None:
         self._all = Collection(client, kind=Offering.KIND, plural=Offering.PLURAL)
 
-    async def list(self, namespace: str | None) -> tuple[list[LiveObject], int]:
-        """All of `namespace` (None: of all), and the version of the list. Raises KubeError."""
-        return await self._all.list(namespace)
+    async def list(self, namespace: str | None, *, known: Known = nothing_known) -> tuple[list[LiveObject], int]:
+        """All of `namespace` (None: of all), what is `known` as it is known, and the version of the list. Raises KubeError."""
+        return await self._all.list(namespace, known=known)
 
     async def apply(
         self, ref: Ref, *, before: LiveObject | None, owner: LiveObject, labels: Mapping[str, str], spec: OfferingSpec

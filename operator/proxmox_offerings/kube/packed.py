@@ -6,9 +6,11 @@ apart again costs a few microseconds.
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+_MAPPING: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class Packed(Mapping[str, Any]):
@@ -16,9 +18,13 @@ class Packed(Mapping[str, Any]):
 
     __slots__ = ("_text",)
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
-        """Raises TypeError for anything but a mapping."""
-        self._text = msgspec.json.encode({**content})
+    def __init__(self, content: Mapping[str, Any] | msgspec.Raw) -> None:
+        """`content` is a mapping or the text of one. Raises TypeError or ValueError for anything else."""
+        if isinstance(content, msgspec.Raw):
+            _MAPPING.decode(content)
+            self._text = bytes(content)
+        else:
+            self._text = msgspec.json.encode({**content})
 
     def __getitem__(self, key: str) -> Any:
         return _unpacked(self._text)[key]

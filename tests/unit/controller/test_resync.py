@@ -43,7 +43,7 @@ class Kube:
             settle=30,
         )
 
-    async def list(self, _: str | None) -> tuple[list[LiveObject], int]:
+    async def list(self, _: str | None, **__: object) -> tuple[list[LiveObject], int]:
         self.moments.append(round(elapsed(), 3))
         if self.failure:
             raise self.failure
@@ -56,7 +56,7 @@ class Nothing:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
-    async def list(self, _: str | None) -> tuple[list[LiveObject], int]:
+    async def list(self, _: str | None, **__: object) -> tuple[list[LiveObject], int]:
         return [], self._kube.version
 
 

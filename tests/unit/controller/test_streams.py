@@ -95,8 +95,10 @@ def answer(
     async def readany() -> bytes:
         return chunks.pop() if chunks else b""
 
-    stream = SimpleNamespace(readany=readany)
-    return SimpleNamespace(status=status, read=read, headers=headers or {}, content=stream, url=request.url)
+    stream = SimpleNamespace(readany=readany, read=read)
+    return SimpleNamespace(
+        status=status, read=read, headers=headers or {}, content=stream, url=request.url, close=lambda: None
+    )
 
 
 def test_an_api_server_that_is_away_for_ten_minutes_is_asked_without_end_and_not_hammered() -> None:
@@ -193,7 +195,7 @@ def test_json_of_another_shape_is_not_for_kopf(url: str, right: Any, wrong: Any)
         async def server(request: Any) -> Any:
             return answer(request, wrong if len(kopf.moments) < 3 else right)
 
-        assert await (await kopf.get(url, server)).read() == json.dumps(right).encode()
+        assert json.loads(await (await kopf.get(url, server)).content.read()) == right
         return kopf
 
     assert len(run(main()).moments) == 3
@@ -252,6 +254,22 @@ def test_kopf_is_told_what_is_news_and_no_echo_of_our_own_writes() -> None:
         return [json.loads(line) async for line in watch.content.iter_chunked(1)]
 
     assert run(main()) == news
+
+
+def test_kopf_lists_what_is_news() -> None:
+    """It would look at each of ten thousand objects that were listed right before, and remember them."""
+    newer = {"metadata": OBJECT["metadata"] | {"name": "fra1-large", "resourceVersion": "8"}}
+
+    async def main() -> Any:
+        live = LiveObjects()
+        live.saw_offering(LiveObject.of(OBJECT))
+
+        async def server(request: Any) -> Any:
+            return answer(request, {"kind": "OfferingList"} | LIST | {"items": [OBJECT, newer]})
+
+        return json.loads(await (await Kopf(live=live).get(f"{GROUP}/offerings", server)).content.read())
+
+    assert run(main()) == {"kind": "OfferingList"} | LIST | {"items": [newer]}
 
 
 @pytest.mark.parametrize("url", [f"{GROUP}/offerings", WATCH])

@@ -109,7 +109,7 @@ async def test_an_answer_that_is_not_json_is_no_answer(api: ApiServer, client: K
         return web.Response(text="<html>")
 
     api.answer = page
-    with pytest.raises(errors.Unavailable, match="not JSON"):
+    with pytest.raises(errors.Unavailable, match="not what was asked for"):
         await client.request("GET", "/api/v1/namespaces/default/secrets/x")
 
 
