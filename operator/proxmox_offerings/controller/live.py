@@ -1,19 +1,37 @@
 """What exists in Kubernetes, as far as we know: fed by the first full list, by watches, and by the answers to our own writes.
 
-An object is only ever replaced by a newer version of itself, so that a late event undoes nothing, and the echo of our own write is no news.
+An object is only ever replaced by a newer version of itself, so that a late event undoes nothing, and the echo of our own write is no news. A watch
+often tells of a write before its answer does; then what it tells is taken for the echo, until the answer shows whether it is.
 """
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.resources import ProxmoxHost
 
 
-class LiveObjects:
-    """All ProxmoxHosts and Offerings that we look after. `revision` grows with every change of them."""
+@dataclass(slots=True)
+class Writing:
+    """What happens to an Offering while it is written: the newest version that was heard of, and that was written."""
 
-    def __init__(self) -> None:
+    heard: int = 0
+    written: int = 0
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether somebody else wrote after us, or instead of us."""
+        return self.heard > self.written
+
+
+class LiveObjects:
+    """All ProxmoxHosts and Offerings that exist. `revision` grows with every change of them. `acts_on` tells whether we work on a host now."""
+
+    def __init__(self, *, acts_on: Callable[[Ref], bool] = lambda _: True) -> None:
         self.revision = 0
+        self._acts_on = acts_on
+        self._writing: dict[Ref, Writing] = {}
         self._hosts: dict[Ref, LiveObject] = {}
         self._offerings: dict[Ref, LiveObject] = {}
         self._by_host: dict[Ref, set[Ref]] = {}
@@ -54,6 +72,42 @@ class LiveObjects:
         known = self._hosts.get(ref) if plural == ProxmoxHost.PLURAL else self._offerings.get(ref)
         return known is not None and known.version >= version
 
+    def hears(self, plural: str, seen: LiveObject) -> bool:
+        """Take note of a version if nobody here has to act on it. Whether it is such a one.
+
+        To act on are specs of hosts that we work on, and what others made of their Offerings.
+        """
+        if plural == ProxmoxHost.PLURAL:
+            known = self._hosts.get(seen.ref)
+            if (known is None or _differ(known, seen)) and self._acts_on(seen.ref):
+                return False
+            self.saw_host(seen)
+            return True
+        known = self._offerings.get(seen.ref)
+        hosts = {host_of(one) for one in (known, seen) if one is not None}
+        writing = self._writing.get(seen.ref)
+        if any(host is not None and self._acts_on(host) for host in hosts) and (writing is None or len(hosts) > 1):
+            return False
+        if writing is not None:
+            writing.heard = max(writing.heard, seen.version)
+        self.saw_offering(seen)
+        return True
+
+    @contextlib.contextmanager
+    def writing(self, ref: Ref) -> Iterator[Writing]:
+        """While the Offering at `ref` is written. Not by two at a time."""
+        self._writing[ref] = writing = Writing()
+        try:
+            yield writing
+        finally:
+            del self._writing[ref]
+
+    def wrote(self, offering: LiveObject) -> None:
+        """Take note of what we made of an Offering."""
+        if (writing := self._writing.get(offering.ref)) is not None:
+            writing.written = offering.version
+        self.saw_offering(offering)
+
     def saw_host(self, host: LiveObject) -> bool:
         """Take note of a version of a host. Whether it is one to act on: new, deleted, or with another spec."""
         known = self._hosts.get(host.ref)
@@ -61,11 +115,7 @@ class LiveObjects:
             return False
         self._hosts[host.ref] = host
         self._changed(host.ref)
-        return known is None or (known.uid, known.generation, known.deleting) != (
-            host.uid,
-            host.generation,
-            host.deleting,
-        )
+        return known is None or _differ(known, host)
 
     def host_gone(self, host: LiveObject) -> bool:
         """Take note that a host is gone. Whether it was there."""
@@ -140,6 +190,11 @@ class LiveObjects:
         self._by_host[host].discard(offering)
         if not self._by_host[host]:
             del self._by_host[host]
+
+
+def _differ(one: LiveObject, other: LiveObject) -> bool:
+    """Whether two versions are of different objects, or of different specs."""
+    return (one.uid, one.generation, one.deleting) != (other.uid, other.generation, other.deleting)
 
 
 def host_of(offering: LiveObject) -> Ref | None:

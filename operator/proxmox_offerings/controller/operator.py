@@ -126,7 +126,7 @@ class Operator:
         self._contact = Contact()
         metrics.watch_contact(lambda: self.lost_seconds)
         namespaces = settings.namespaces or (None,)
-        self._live = live = LiveObjects()
+        self._live = live = LiveObjects(acts_on=lambda host: bucket_of(host) in self._share)
         hosts, offerings = Hosts(client), Offerings(client)
         self._announcer = Announcer(Events(client, instance=own_identity()), now=now, counted=metrics.event)
         self._announcing: asyncio.Task[None] | None = None
@@ -175,7 +175,7 @@ class Operator:
             client=client,
             contact=self._contact,
             namespaces=namespaces,
-            known=live.knows,
+            ear=live,
             relisted=self._resync.soon,
             abandoned=lambda what: self._give_up(f"nobody goes on with the {what}"),
             patience=patience,

@@ -161,13 +161,16 @@ class Publisher:
     async def _make(self, there: LiveObject | None, host: LiveObject, wanted: Wanted, sure: Sure) -> None:
         ref = Ref(host.ref.namespace, wanted.name)
         async with self._free:
-            try:
-                await self._make_from(there, host, ref, wanted, sure)
-            except NotFound:
-                # Deleted by somebody, and the watch has not told yet. Nothing was believed of it that is not believed of a new one.
-                if there is not None:
-                    self._live.offering_gone(there)
-                await self._make_from(None, host, ref, wanted, sure)
+            with self._live.writing(ref) as writing:
+                try:
+                    await self._make_from(there, host, ref, wanted, sure)
+                except NotFound:
+                    # Deleted by somebody, and the watch has not told yet. Nothing was believed of it that is not believed of a new one.
+                    if there is not None:
+                        self._live.offering_gone(there)
+                    await self._make_from(None, host, ref, wanted, sure)
+            if writing.overtaken:
+                raise Conflict("somebody else wrote to the Offering meanwhile")
 
     async def _make_from(
         self, there: LiveObject | None, host: LiveObject, ref: Ref, wanted: Wanted, sure: Sure
@@ -185,7 +188,7 @@ class Publisher:
                 there = await self._offerings.apply(
                     ref, before=there, owner=host, labels=wanted.labels, spec=wanted.spec
                 )
-                self._live.saw_offering(there)
+                self._live.wrote(there)
                 log.debug("offering applied", namespace=ref.namespace, offering=ref.name)
         if there is not None:
             await self._say(there, wanted.status, wanted.reason, host=host, sure=sure, instead_of=said)
@@ -220,7 +223,7 @@ class Publisher:
             return there
         await sure.of_host()
         written = await self._offerings.apply_status(there, whole)
-        self._live.saw_offering(written)
+        self._live.wrote(written)
         self._changed(OfferingChange(live=written, before=instead_of, after=whole))
         if reason is not OfferingReason.TERMS_CHANGED:
             _tell_of_stock(there.ref, instead_of, whole)

@@ -14,7 +14,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import kopf
@@ -26,7 +26,7 @@ from proxmox_offerings.controller.wire import KINDS
 from proxmox_offerings.kube.apply import PREFIX
 from proxmox_offerings.kube.client import KubeClient, message_of, retry_after
 from proxmox_offerings.kube.errors import NOT_INSTALLED, UNTRUSTED, KubeError
-from proxmox_offerings.kube.objects import Ref
+from proxmox_offerings.kube.objects import LiveObject, Ref
 
 GONE: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
 """After this kopf lists again."""
@@ -49,6 +49,16 @@ class Patience:
     abandoned: float = 300
     delay: float = 10
     grace: float = 30
+
+
+class Ear(Protocol):
+    """Who hears of objects before kopf does (LiveObjects). Kinds are plurals."""
+
+    def knows(self, plural: str, ref: Ref, version: int) -> bool:
+        """Whether this version of an object, or a newer one, is known."""
+
+    def hears(self, plural: str, seen: LiveObject) -> bool:
+        """Take note of a version of an object that nobody has to act on. Whether it is one."""
 
 
 class Failed(Exception):
@@ -86,7 +96,7 @@ class Streams:
         client: KubeClient,
         contact: Contact,
         namespaces: Sequence[str | None],
-        known: Callable[[str, Ref, int], bool],
+        ear: Ear,
         relisted: Callable[[], None],
         abandoned: Callable[[str], None],
         patience: Patience,
@@ -94,7 +104,7 @@ class Streams:
         self._client = client
         self._contact = contact
         self._namespaces = namespaces
-        self._known = known
+        self._ear = ear
         self._relisted = relisted
         self._abandoned = abandoned
         self._patience = patience
@@ -196,7 +206,7 @@ class Streams:
     async def _shorten(self, response: aiohttp.ClientResponse, plural: str) -> None:
         """Take out of a list what is known. Raises Unavailable if it is none."""
         try:
-            content = wire.without_known(await response.content.read(), functools.partial(self._known, plural))
+            content = wire.without_known(await response.content.read(), functools.partial(self._ear.knows, plural))
         except BaseException:
             response.close()
             raise
@@ -228,7 +238,7 @@ class Streams:
         loop = asyncio.get_running_loop()
         steady = loop.call_later(self._patience.steady, self._is_steady, call)
         began, part, gone = loop.time(), b"", False
-        known = functools.partial(self._known, _kind_in(place))
+        plural = _kind_in(place)
         problem = "the watch ended at once"
         try:
             while not gone and (chunk := await self._chunk(content)):
@@ -238,12 +248,13 @@ class Streams:
                         self._is_steady(call)
                 *lines, part = (part + chunk).split(b"\n")
                 for line in filter(None, lines):
-                    if wire.is_known(line, known):
-                        continue
-                    if error := wire.error_in(line):
-                        gone, problem = True, error
+                    try:
+                        news = self._is_news(line, plural)
+                    except wire.NoEvent as error:
+                        gone, problem = True, str(error)
                         break
-                    yield line + b"\n"
+                    if news:
+                        yield line + b"\n"
             if part:
                 problem = "the watch ended in the middle of a line"
         except TimeoutError:
@@ -258,6 +269,13 @@ class Streams:
             self._ended(call, problem)
         if gone:
             yield GONE
+
+    def _is_news(self, line: bytes, plural: str) -> bool:
+        """Whether kopf has to hear of it. Raises NoEvent."""
+        if wire.is_known(line, functools.partial(self._ear.knows, plural)):
+            return False
+        version = wire.version_in(line)
+        return version is None or not self._ear.hears(plural, version)
 
     async def _chunk(self, content: aiohttp.StreamReader) -> bytes:
         async with asyncio.timeout(self._patience.silence):

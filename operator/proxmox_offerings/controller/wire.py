@@ -15,10 +15,13 @@ from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.resources import GROUP, Offering, ProxmoxHost
 
 KINDS: Final = (ProxmoxHost.PLURAL, Offering.PLURAL)
-NO_EVENT: Final = "the watch said what is no event"
 
 IsKnown = Callable[[Ref, int], bool]
 """Whether this version of an object, or a newer one, is known: where it is, its resourceVersion."""
+
+
+class NoEvent(Exception):
+    """A line of a watch after which there is no going on from there. The message says why."""
 
 
 class _Metadata(msgspec.Struct):
@@ -99,20 +102,19 @@ def is_known(line: bytes, known: IsKnown) -> bool:
         return False
 
 
-def error_in(line: bytes) -> str | None:
-    """What is wrong with a line of a watch; None if it is an event."""
+def version_in(line: bytes) -> LiveObject | None:
+    """The new version of an object that a line of a watch tells of; None if it tells of a deletion or of progress. Raises NoEvent."""
     try:
         event = _EVENT.decode(line)
         if event.type == "ERROR":
-            return f"the watch was ended by the API server ({_ERROR.decode(event.object).code})"
+            raise NoEvent(f"the watch was ended by the API server ({_ERROR.decode(event.object).code})")
         if event.type == "BOOKMARK":
             int(_BOOKMARK.decode(event.object).metadata.version)
-        else:
-            LiveObject.read(event.object)
+            return None
+        version = LiveObject.read(event.object)
     except (ValueError, RecursionError, KubeError):
-        return NO_EVENT
-    else:
-        return None
+        raise NoEvent("the watch said what is no event") from None
+    return None if event.type == "DELETED" else version
 
 
 def without_known(content: bytes, known: IsKnown) -> bytes:

@@ -3,8 +3,11 @@
 import itertools
 from dataclasses import replace
 
+import pytest
+
 from proxmox_offerings.controller.live import LiveObjects
 from proxmox_offerings.kube.objects import LiveObject, Owner, Ref
+from proxmox_offerings.resources import Offering, ProxmoxHost
 from unit.controller.fakes import live_host
 
 HOST = live_host(version=10)
@@ -112,3 +115,53 @@ def test_whoever_keeps_what_was_made_of_a_host_hears_of_every_change() -> None:
     assert [before != after for before, after in itertools.pairwise(ours)] == [True, True, True, False, True, True]
     assert [before != after for before, after in itertools.pairwise(others)] == [False, False, True, True, False, False]
     assert len(set(ours)) == 6
+
+
+def test_a_watch_that_tells_of_our_write_before_its_answer_does_tells_no_news() -> None:
+    live = known(HOST, OFFERING)
+    with live.writing(OFFERING.ref) as writing:
+        assert live.hears(Offering.PLURAL, replace(OFFERING, version=21))
+        live.wrote(replace(OFFERING, version=21))
+    assert not writing.overtaken
+    assert not live.hears(Offering.PLURAL, replace(OFFERING, version=22)), "somebody else's, later"
+
+
+@pytest.mark.parametrize("written", [21, None])
+def test_what_somebody_else_wrote_while_we_did_is_noticed_when_we_are_done(written: int | None) -> None:
+    """After our write, or before it, which was refused then."""
+    live = known(HOST, OFFERING)
+    with live.writing(OFFERING.ref) as writing:
+        live.hears(Offering.PLURAL, replace(OFFERING, version=22, labels={"by": "somebody"}))
+        if written is not None:
+            live.wrote(replace(OFFERING, version=written))
+    assert writing.overtaken
+    there = live.offering(OFFERING.ref)
+    assert there is not None
+    assert there.labels == {"by": "somebody"}
+
+
+def test_an_offering_that_is_given_to_another_host_while_we_write_is_news_to_both() -> None:
+    live = known(HOST, OFFERING)
+    taken = replace(OFFERING, version=21, owner=Owner(kind="ProxmoxHost", name="ber1", uid="other"))
+    with live.writing(OFFERING.ref):
+        assert not live.hears(Offering.PLURAL, taken)
+    assert live.saw_offering(taken) == {HOST.ref, Ref("default", "ber1")}
+
+
+def test_hosts_are_news_when_they_are_new_or_changed_or_deleted_and_not_when_only_their_status_is() -> None:
+    live = known(HOST)
+    status = replace(HOST, version=11, status={"ready": 1})
+    assert live.hears(ProxmoxHost.PLURAL, status)
+    assert live.host(HOST.ref) == status
+    for news in (replace(HOST, version=12, generation=2), replace(HOST, version=12, deleting=True)):
+        assert not live.hears(ProxmoxHost.PLURAL, news)
+        assert live.host(HOST.ref) == status, "kopf will tell"
+    assert not live.hears(ProxmoxHost.PLURAL, replace(HOST, ref=Ref("default", "ber1"), uid="another"))
+
+
+def test_what_others_work_on_is_taken_note_of_and_no_more() -> None:
+    live = LiveObjects(acts_on=lambda _: False)
+    assert live.hears(ProxmoxHost.PLURAL, HOST)
+    assert live.hears(Offering.PLURAL, OFFERING)
+    assert live.hears(Offering.PLURAL, replace(OFFERING, version=21))
+    assert live.offerings_of(HOST) == {"fra1-small": replace(OFFERING, version=21)}

@@ -21,7 +21,10 @@ from unit.controller.virtual_time import elapsed, run
 ROOT = "https://api.example.net/apis"
 GROUP = f"{ROOT}/proxmox-offerings.io/v1alpha1"
 WATCH = f"{GROUP}/offerings?watch=true"
-OBJECT = {"metadata": {"name": "fra1-small", "namespace": "default", "uid": "1", "resourceVersion": "7"}}
+OBJECT = {
+    "metadata": {"name": "fra1-small", "namespace": "default", "uid": "1", "resourceVersion": "7"},
+    "spec": {"hostRef": {"name": "fra1"}},
+}
 LIST = {"metadata": {"resourceVersion": "9"}, "items": [OBJECT]}
 GROUPS = {
     "groups": [
@@ -66,7 +69,7 @@ class Kopf:
             client=cast("KubeClient", client or Client()),
             contact=self.contact,
             namespaces=(None,),
-            known=(live or LiveObjects()).knows,
+            ear=live or LiveObjects(),
             relisted=lambda: None,
             abandoned=lambda what: self.abandoned.append((elapsed(), what)),
             patience=Patience(),
@@ -232,7 +235,7 @@ def test_line_that_is_no_event_ends_the_watch_in_good_order(wrong: Any) -> None:
 
 def test_kopf_is_told_what_is_news_and_no_echo_of_our_own_writes() -> None:
     def version(number: int, name: str = "fra1-small") -> dict[str, Any]:
-        return {"metadata": OBJECT["metadata"] | {"name": name, "resourceVersion": str(number)}}
+        return OBJECT | {"metadata": OBJECT["metadata"] | {"name": name, "resourceVersion": str(number)}}
 
     echoes = [{"type": kind, "object": version(number)} for kind in ("ADDED", "MODIFIED") for number in (6, 7)]
     news = [
