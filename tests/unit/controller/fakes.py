@@ -1,6 +1,6 @@
 """An API server in memory, as far as publishing needs one: versions, generations, force-applied fields, and every write in order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +25,14 @@ def live_host(*, generation: int = 1, status: Mapping[str, Any] | None = None, v
 
 
 class FakeKube:
-    """Both writers of the publisher. `refused` names whose writes fail."""
+    """Both writers of the publisher. `refused` names whose writes fail; `told` hears of each version before whoever wrote it does."""
 
     def __init__(self) -> None:
         self.there: dict[str, LiveObject] = {}
         self.writes: list[tuple[str, str]] = []
         self.history: list[LiveObject] = []
         self.refused: dict[str, KubeError] = {}
+        self.told: Callable[[LiveObject], object] = lambda _: None
         self._version = 100
 
     async def apply(
@@ -91,6 +92,7 @@ class FakeKube:
         stored = replace(live, version=self._version)
         self.there[live.ref.name] = stored
         self.history.append(stored)
+        self.told(stored)
         return stored
 
 

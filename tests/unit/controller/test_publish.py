@@ -1,6 +1,6 @@
 """What is written, in which order, and what is not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from proxmox_offerings.controller.statements import Rhythm
 from proxmox_offerings.controller.wanted import Reading, Wanted
 from proxmox_offerings.kube.errors import NotLeading, Refused
 from proxmox_offerings.kube.objects import LiveObject, Ref
-from proxmox_offerings.resources import Stock
+from proxmox_offerings.resources import Offering, Stock
 from support.cluster import cluster, node, planned, tier
 from unit.controller.fakes import FakeKube, live_host
 
@@ -34,6 +34,12 @@ def unobserved(offerings: Sequence[PlannedOffering]) -> tuple[PlannedOffering, .
 
 def plans(*tiers: dict[str, Any], threads: int = 16, **spec: Any) -> tuple[PlannedOffering, ...]:
     return planned(cluster(nodes=[node(threads=threads)]), *(tiers or (tier("small", cpu=2),)), **spec).offerings
+
+
+def seen(offerings: Sequence[PlannedOffering], *, live: Mapping[str, LiveObject]) -> Sequence[Wanted]:
+    """What a reading at noon makes of what is `live`."""
+    reading = Reading(at=NOON, confirmed=True, rhythm=RHYTHM)
+    return wanted.seen(offerings, reading=reading, live=live, terms_changed=False, now=NOON)
 
 
 class World:
@@ -240,11 +246,7 @@ async def test_a_version_that_was_not_heard_of_is_not_overwritten(world: World) 
     """Somebody was faster, perhaps another leader: that is neither a failure nor done."""
     await world.say(plans())
     theirs = world.kube.put(replace(world.kube.there["fra1-small"], labels={"listed": "yes"}))
-    reading = Reading(at=NOON, confirmed=True, rhythm=RHYTHM)
-    fewer = wanted.seen(
-        plans(threads=10), reading=reading, live=world.live.offerings_of(HOST), terms_changed=False, now=NOON
-    )
-    outcome, _ = await world.publish(fewer)
+    outcome, _ = await world.publish(seen(plans(threads=10), live=world.live.offerings_of(HOST)))
     assert (outcome.failures, outcome.complete) == ([], False)
     assert world.kube.there["fra1-small"] == theirs
     world.live.saw_offering(theirs)
@@ -252,15 +254,34 @@ async def test_a_version_that_was_not_heard_of_is_not_overwritten(world: World) 
     assert world.stock() == (Stock.IN_STOCK, 5)
 
 
+async def test_a_watch_that_tells_before_the_answer_does_gives_nothing_more_to_do(world: World) -> None:
+    told: list[bool] = []
+    world.kube.told = lambda seen: told.append(world.live.hears(Offering.PLURAL, seen))
+    outcome, _ = await world.publish(seen(plans(), live={}))
+    assert outcome.complete
+    assert told == [True, True]
+
+
+async def test_what_somebody_writes_right_after_us_is_looked_at_again(world: World) -> None:
+    """The watch tells of it before we hear that ours was written."""
+
+    def by_another(stored: LiveObject) -> None:
+        world.live.hears(Offering.PLURAL, stored)
+        if stored.status is not None and stored.owner is not None:
+            world.kube.put(replace(stored, owner=None, labels={}))
+
+    world.kube.told = by_another
+    outcome, _ = await world.publish(seen(plans(), live={}))
+    assert (outcome.failures, outcome.complete) == ([], False)
+    world.kube.told = lambda _: None
+    assert await world.say(plans()) == [("apply", "fra1-small")]
+
+
 async def test_an_offering_that_another_one_created_is_not_taken_for_a_new_one(world: World) -> None:
     await world.say(plans())
     theirs = world.kube.there["fra1-small"]
     world.live.offering_gone(theirs)
-    outcome, _ = await world.publish(
-        wanted.seen(
-            plans(), reading=Reading(at=NOON, confirmed=True, rhythm=RHYTHM), live={}, terms_changed=False, now=NOON
-        )
-    )
+    outcome, _ = await world.publish(seen(plans(), live={}))
     assert not outcome.complete
     assert world.kube.there["fra1-small"] == theirs
 
