@@ -130,14 +130,6 @@ class Operator:
         hosts, offerings = Hosts(client), Offerings(client)
         self._announcer = Announcer(Events(client, instance=own_identity()), now=now, counted=metrics.event)
         self._announcing: asyncio.Task[None] | None = None
-        self._reconciler = Reconciler(
-            live=live,
-            publisher=Publisher(hosts=hosts, offerings=offerings, live=live, now=now, changed=self._announcer.tell),
-            open_session=self._open_session,
-            make_plan=make_plan,
-            unobserved=unobserved,
-            now=now,
-        )
         self.queue: WorkQueue[Ref] = WorkQueue(
             self._reconcile,
             concurrency=settings.concurrency,
@@ -145,6 +137,15 @@ class Operator:
             watcher=QueueMetrics(metrics),
             pace=pace,
             group=lambda ref: ref.namespace,
+        )
+        self._reconciler = Reconciler(
+            live=live,
+            publisher=Publisher(hosts=hosts, offerings=offerings, live=live, now=now, changed=self._announcer.tell),
+            open_session=self._open_session,
+            make_plan=make_plan,
+            unobserved=unobserved,
+            now=now,
+            was_read=self.queue.keep_place,
         )
         metrics.watch_queue(
             depth=lambda: len(self.queue),

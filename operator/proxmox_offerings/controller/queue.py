@@ -10,7 +10,8 @@ And with what that leaves open decided, for many keys whose work is mostly waiti
 
 - What is new goes before what is merely due, but one in four that begin is due, if any is: nobody waits for ever.
 - Groups of keys take turns.
-- Work that takes longer than `PATIENCE` gives its place back: whoever waits for a slow cluster does not keep others from theirs.
+- Work that takes longer than `PATIENCE` gives its place back: whoever waits for a slow cluster does not keep others from theirs. Work that waits for
+  what all wait for, as writing does, says so (`keep_place`), and keeps it.
 """
 
 import asyncio
@@ -76,11 +77,12 @@ class Unwatched:
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """Work in hand. `slow`: it gave its place back."""
+    """Work in hand. `slow`: it gave its place back; `patience`: when it would."""
 
     task: asyncio.Task[None]
     since: float
     slow: bool = False
+    patience: asyncio.TimerHandle
 
 
 class WorkQueue(Generic[Key]):
@@ -162,6 +164,11 @@ class WorkQueue(Generic[Key]):
             timer.cancel()
         self._later[key] = loop.call_at(due, self.add_due, key)
 
+    def keep_place(self, key: Key) -> None:
+        """What is still to do for `key`, if it is worked on, waits for nobody of its own, so it does not give its place back any more."""
+        if run := self._running.get(key):
+            run.patience.cancel()
+
     def start(self) -> None:
         """Begin to work; keys may have been added before."""
         self._started = True
@@ -228,7 +235,8 @@ class WorkQueue(Generic[Key]):
             now = asyncio.get_running_loop().time()
             self._watcher.began(now - self._waiting.pop(key))
             task = asyncio.create_task(self._run(key), name=f"work on {key}")
-            self._running[key] = _Run(task=task, since=now)
+            patience = asyncio.get_running_loop().call_later(PATIENCE, self._is_slow, key)
+            self._running[key] = _Run(task=task, since=now, patience=patience)
             self._pace.seen(key)
             # A task that is cancelled before it begins does not see that.
             task.add_done_callback(functools.partial(self._ended, key))
@@ -249,6 +257,7 @@ class WorkQueue(Generic[Key]):
 
     def _ended(self, key: Key, _: asyncio.Task[None]) -> None:
         run = self._running.pop(key)
+        run.patience.cancel()
         self._slow -= run.slow
         self._watcher.ended(asyncio.get_running_loop().time() - run.since)
         if key in self._again:
@@ -257,11 +266,7 @@ class WorkQueue(Generic[Key]):
         self._fill_soon()
 
     async def _run(self, key: Key) -> None:
-        slow = asyncio.get_running_loop().call_later(PATIENCE, self._is_slow, key)
-        try:
-            next_time = await self._attempt(key)
-        finally:
-            slow.cancel()
+        next_time = await self._attempt(key)
         if key in self._again:
             return  # as soon as this has ended
         if next_time.after is not None:

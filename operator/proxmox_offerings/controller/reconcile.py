@@ -95,6 +95,7 @@ class Reconciler:
         unobserved: Unobserved,
         now: Callable[[], datetime],
         new_backoff: Callable[[], Backoff] = Backoff,
+        was_read: Callable[[Ref], None] = lambda _: None,
     ) -> None:
         self._live = live
         self._publisher = publisher
@@ -103,6 +104,7 @@ class Reconciler:
         self._unobserved = unobserved
         self._now = now
         self._new_backoff = new_backoff
+        self._was_read = was_read
         self._memories: dict[Ref, Memory] = {}
 
     async def reconcile(self, ref: Ref) -> Requeue:
@@ -185,6 +187,7 @@ class Reconciler:
         """What can be said about the cluster now; None if nothing. `session.problem` tells what is wrong, if anything is."""
         try:
             await session.look(host.spec, now=self._now())
+            self._was_read(resource.ref)
             snapshot = session.believable(host.spec, now=self._now())
             if snapshot is None:
                 return None

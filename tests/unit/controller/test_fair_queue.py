@@ -131,3 +131,21 @@ def test_what_is_dropped_ends_at_once_and_never_comes_back() -> None:
         await world.queue.stop()
 
     run(main())
+
+
+def test_work_that_says_so_keeps_its_place_however_long_it_takes() -> None:
+    """What was read of a cluster is written at the API server's speed, which is the same for all: more at the same time would only take memory."""
+
+    async def main() -> None:
+        world = World(concurrency=2)
+        for key in ("a/slow", "b/slow", "c", "d"):
+            world.queue.add(key)
+        world.queue.start()
+        await asyncio.sleep(1)
+        world.queue.keep_place("a/slow")
+        world.queue.keep_place("of somebody who ended meanwhile")
+        await asyncio.sleep(PATIENCE + 0.5)
+        assert world.keys == ["a/slow", "b/slow", "c", "d"]
+        assert world.began[3][1] - world.began[2][1] == 1, "b gave its place back, so that there was one for both"
+
+    run(main())
