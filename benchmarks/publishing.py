@@ -66,7 +66,7 @@ class RecordingClient(KubeClient):
         super().__init__(*args, **options)
         self.sent: list[Sent] = []
 
-    async def request(
+    async def fetch(
         self,
         method: str,
         path: str,
@@ -74,11 +74,11 @@ class RecordingClient(KubeClient):
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
-    ) -> Any:
+    ) -> bytes:
         """As KubeClient."""
         if method == "PATCH":
             self.sent.append(Sent(path=path, query=query or {}, body=body or {}))
-        return await super().request(method, path, query=query, body=body, content_type=content_type)
+        return await super().fetch(method, path, query=query, body=body, content_type=content_type)
 
 
 class Shop:

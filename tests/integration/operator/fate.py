@@ -4,6 +4,7 @@ The seam is the client of the API server. Writes that are in flight together are
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -57,9 +58,9 @@ class FatedClient(KubeClient):
         self._one_at_a_time = asyncio.Lock()
         self.dead = False
 
-    async def request(self, method: str, path: str, *, body: Mapping[str, Any] | None = None, **rest: Any) -> Any:
+    async def fetch(self, method: str, path: str, *, body: Mapping[str, Any] | None = None, **rest: Any) -> bytes:
         if method == "GET" or (path.endswith("/events") and not self.dead):
-            return await super().request(method, path, body=body, **rest)
+            return await super().fetch(method, path, body=body, **rest)
         async with self._one_at_a_time:
             if self.dead:
                 await asyncio.Event().wait()
@@ -68,8 +69,8 @@ class FatedClient(KubeClient):
             if fate.meets(Fault.WITHHELD, number):
                 fate.writes.append(f"{write} (withheld)")
                 raise Unavailable("withheld by the test")
-            answer = await super().request(method, path, body=body, **rest)
-            if not _changed(method, body or {}, answer):
+            answer = await super().fetch(method, path, body=body, **rest)
+            if not _changed(method, body or {}, json.loads(answer)):
                 return answer
             fate.writes.append(write)
             if fate.meets(Fault.LOST, number):

@@ -89,7 +89,8 @@ def test_who_is_overtaken_tries_again_and_makes_no_noise(
     eventually(lambda: kube.get_host("fra1")["status"]["offerings"]["outOfStock"] == 1)
     assert (overtaken.wrote, clusters.polls[endpoint]) == (1, 2)
     assert kube.reason("fra1") == "Observed"
-    assert 1 <= operator.writes_refused() <= 6
+    # Of a host that only got an annotation the watch may tell in time.
+    assert (written == "offerings") <= operator.writes_refused() <= 6
     log = "".join(capfd.readouterr())
     assert "stock changed" in log
     assert "not ready" not in log
