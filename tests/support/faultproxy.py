@@ -22,6 +22,7 @@ from aiohttp import web
 from tools.kube.certificates import Authority
 
 from support.controlplane import Cluster
+from support.loops import end_connections
 
 Result = TypeVar("Result")
 PATIENCE = 15.0
@@ -235,8 +236,7 @@ class FaultProxy:
         """Refuse connections, and break those that there are."""
 
         async def stop_listening() -> None:
-            if self._site is not None:
-                await self._site.stop()
+            await self._stop_listening()
             for connection in self._runner.server.connections if self._runner.server else ():
                 if connection.transport is not None:
                     connection.transport.abort()
@@ -290,10 +290,22 @@ class FaultProxy:
         self._site = web.SockSite(self._runner, listening, ssl_context=self._tls)
         await self._site.start()
 
+    async def _stop_listening(self) -> None:
+        """What was accepted is handed over in the next turn of the loop: a server that is closed before that drops the socket, unclosed."""
+        if self._site is None:
+            return
+        server = self._site._server
+        for listening in server.sockets if isinstance(server, asyncio.Server) else ():
+            self._loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+        await self._site.stop()
+        self._site = None
+
     async def _close(self) -> None:
+        await self._stop_listening()
         await self._runner.cleanup()
         await self._session.close()
-        await asyncio.sleep(0.1)
+        await end_connections()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         call = Call.of(request)

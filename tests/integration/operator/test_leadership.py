@@ -18,6 +18,7 @@ from proxmox_offerings.simulator import presets
 from proxmox_offerings.simulator.config import Behaviour
 from proxmox_offerings.simulator.simulator import Simulator
 from support.controlplane import ROOT
+from support.loops import end_connections
 
 LEADING = 'leader_election_master_status{name="proxmox-offerings"}'
 QUICK = (
@@ -41,6 +42,7 @@ def serving(*, refusal_delay: float = 0) -> Iterator[Simulator]:
             simulators.append(simulator)
             ready.set()
             await asyncio.to_thread(enough.wait)
+        await end_connections()
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()

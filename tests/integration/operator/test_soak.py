@@ -19,9 +19,12 @@ from proxmox_offerings.simulator.config import Behaviour, GuestConfig
 from proxmox_offerings.simulator.faults import Fault
 from proxmox_offerings.simulator.simulator import Simulator
 from support.cluster import tier
+from support.loops import end_connections
 
 REFRESH: Final = 15
 """Seconds, the least that a ProxmoxHost may ask for."""
+SLOW: Final = 30.0
+"""Seconds that the slow cluster takes for each answer."""
 SMALL = tier("small", cpu=1, memory="1Gi", disk="5Gi")
 MIB = 2**20
 
@@ -44,7 +47,7 @@ class Clusters:
                 behaviour = Behaviour(refusal_delay=0, seed=seed, jitter=False)
                 simulated = Simulator(presets.standalone(), behaviour=behaviour)
                 self.simulators.append(await self._open.enter_async_context(simulated))
-            self.simulators[0].add_fault(Fault(delay=30.0))
+            self.simulators[0].add_fault(Fault(delay=SLOW))
 
         self._do(serve())
         return self
@@ -52,8 +55,7 @@ class Clusters:
     def __exit__(self, *_: object) -> None:
         async def close() -> None:
             await self._open.aclose()
-            # Connections that the operator still had are closed by callbacks.
-            await asyncio.sleep(0.5)
+            await end_connections()
 
         self._do(close())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -136,7 +138,7 @@ def process(account: Path, namespace: str, tmp_path: Path) -> Iterator[Callable[
         return running[-1]
 
     yield start
-    assert [one.end(within=20) for one in running] == [0] * len(running)
+    assert [one.end() for one in running] == [0] * len(running)
 
 
 def test_a_cluster_that_takes_half_a_minute_for_each_answer_delays_none_of_the_others(
@@ -146,12 +148,12 @@ def test_a_cluster_that_takes_half_a_minute_for_each_answer_delays_none_of_the_o
     with Clusters(3) as clusters:
         running = process("--concurrency", "2")
         names = apply(kube, clusters, 12)
-        eventually(lambda: ages(running).keys() >= set(names), within=30)
+        eventually(lambda: ages(running).keys() >= set(names), within=90)
         oldest, end = 0.0, time.monotonic() + REFRESH + 3
         while time.monotonic() < end:
             oldest = max(oldest, *(age for host, age in ages(running).items() if host != "slow"))
             time.sleep(0.5)
-        assert oldest < REFRESH + 5
+        assert oldest < SLOW, "it waited for the slow one"
         assert "slow" not in ages(running), "else it was not slow"
 
 
@@ -198,5 +200,5 @@ def test_thousands_of_refreshes_over_https_leave_memory_and_files_as_they_were(
         assert done >= 2000
         assert end.resident - warm.resident < 6 * MIB
         assert end.files <= warm.files + 10
-        assert oldest < REFRESH + 10
+        assert oldest < SLOW, "it waited for the slow one"
         assert json_lines(running.log)[-1]["level"] in ("info", "warning")
