@@ -95,6 +95,11 @@ class NodeServer:
                 transport.abort()
 
     async def close(self) -> None:
+        if self._listening is not None and self._listening.done():
+            # What was accepted is handed over in the next turn of the loop; a server that is closed before that drops the socket, unclosed.
+            for bound in self._listening.result().sockets:
+                asyncio.get_running_loop().remove_reader(bound.fileno())
+            await asyncio.sleep(0)
         self.refuse()
         await self._web.shutdown(timeout=0.1)
         self._held.close()

@@ -1,7 +1,9 @@
 """The habits of the HTTP layer that break clients: empty bodies, late refusals, connections that close."""
 
 import asyncio
+import gc
 import hashlib
+import socket
 import ssl
 import time
 
@@ -9,6 +11,7 @@ import httpx
 import pytest
 
 from proxmox_offerings.simulator.config import Behaviour
+from proxmox_offerings.simulator.simulator import Simulator
 
 
 async def test_wrong_token_is_a_late_401_with_empty_body(start, browse, describe):
@@ -138,6 +141,22 @@ async def test_idle_connection_is_closed(start, describe):
         answer = await reader.read()
     assert answer.endswith(b'{"data":null}'), "the end came from the server"
     writer.close()
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_connection_that_comes_at_the_very_end_leaves_no_socket_behind(describe, turns):
+    """A test would fail that has nothing to do with it: the garbage collector warns of the socket whenever it finds it."""
+
+    async def ends_while_somebody_comes() -> socket.socket:
+        async with Simulator(describe(), behaviour=Behaviour(refusal_delay=0)) as simulator:
+            port = int(simulator.endpoints[0].rpartition(":")[2])
+            somebody = socket.create_connection(("127.0.0.1", port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        return somebody
+
+    with asyncio.run(ends_while_somebody_comes()):
+        gc.collect()
 
 
 async def test_certificate_of_another_authority_is_not_believed(start, browse, describe):
