@@ -44,6 +44,8 @@ class Watched:
     """When each object was first seen with a status."""
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    """What watches. It ends only where something is wrong."""
 
     async def until(
         self, condition: Callable[["Watched"], bool], *, what: str, within: float, check: Callable[[], None]
@@ -52,6 +54,8 @@ class Watched:
         deadline = time.monotonic() + within
         while not condition(self):
             check()
+            if self.task is not None and self.task.done():
+                self.task.result()
             if time.monotonic() > deadline:
                 raise BenchmarkFailed(f"waited {within:.0f} s in vain for {what}")
             self.news.clear()
@@ -86,7 +90,7 @@ async def watching(plane: Cluster, plural: str) -> AsyncIterator[Watched]:
         timeout=httpx.Timeout(10, read=None),
         trust_env=False,
     ) as client:
-        task = asyncio.create_task(_watch(client, plural, watched))
+        task = watched.task = asyncio.create_task(_watch(client, plural, watched))
         try:
             yield watched
         finally:
@@ -98,10 +102,14 @@ async def watching(plane: Cluster, plural: str) -> AsyncIterator[Watched]:
 async def _watch(client: httpx.AsyncClient, plural: str, watched: Watched) -> None:
     path = f"/apis/{API_VERSION}/{plural}"
     version = (await client.get(path)).raise_for_status().json()["metadata"]["resourceVersion"]
-    query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3600"}
-    async with client.stream("GET", path, params=query) as answer:
-        answer.raise_for_status()
-        async for line in answer.aiter_lines():
-            event = json.loads(line)
-            if event["type"] in ("ADDED", "MODIFIED"):
-                watched.see(event["object"], times=TIMES[plural], at=time.monotonic())
+    while True:  # the API server ends watches that do not keep up with it for a while
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3600"}
+        async with client.stream("GET", path, params=query) as answer:
+            answer.raise_for_status()
+            async for line in answer.aiter_lines():
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise BenchmarkFailed(f"the API server ended the watch: {event['object'].get('message')}")
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    watched.see(event["object"], times=TIMES[plural], at=time.monotonic())
