@@ -95,4 +95,4 @@ class Known:
             "generation": 1,
             "ownerReferences": owners,
         }
-        return LiveObject.of({"metadata": metadata, "spec": spec, "status": status})
+        return LiveObject.of({"metadata": metadata, "spec": {**spec}, "status": status})
