@@ -26,7 +26,7 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"| {bounds.calls_per_node} for each node, {bounds.node_calls} for all nodes",
         f"| {bounds.call_seconds:g} s over all endpoints, {bounds.node_call_seconds:g} s where",
         f"`--concurrency`, {Settings().concurrency} (1 to 1,000)",
-        f"take longer than {queue.PATIENCE:g} s | do not count, up to {queue.SLOW_FOR_EACH_PLACE} times as many",
+        f"take longer than {queue.PATIENCE:g} s to be read | do not count, up to {queue.SLOW_FOR_EACH_PLACE} times as many",
         f"share the work | {ring.MOST_MEMBERS} |",
         f"requests in flight | {client.IN_FLIGHT} |",
         f"not longer than {client.TIMEOUT.total:g} s",
