@@ -52,7 +52,7 @@ class Told:
         if told is _ABSENT:
             raise CallFailed(f"{label} is not told", status=500)
         if isinstance(told, Exception):
-            raise told
+            raise told.with_traceback(None)  # the same one each time: what it came through before is not part of it
         if path == RESOURCES:  # the one that is read from the bytes
             return data_of(json.dumps({"data": told}).encode(), most=1_000_000, what=label, path=path)
         return told

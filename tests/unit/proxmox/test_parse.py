@@ -259,6 +259,13 @@ def test_devices_are_kept_as_they_are_written(told: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["qemu", "lxc"])
+def test_memory_that_no_machine_has_is_refused_in_bytes_too(kind: GuestKind) -> None:
+    """A fuzzer's idea: it is told in MiB."""
+    with pytest.raises(Nonsense, match="memory"):
+        guest_config({"memory": str(2**63 // 1000)}, kind)
+
+
+@pytest.mark.parametrize("kind", ["qemu", "lxc"])
 @pytest.mark.parametrize("told", [{}, [], {"a": 1}, {"cores": 4, "memory": "4096"}, {"digest": "", "cores": 4}])
 def test_what_has_no_digest_is_no_configuration(told: object, kind: GuestKind) -> None:
     """It would name no device, and the cards of its guest would look free."""

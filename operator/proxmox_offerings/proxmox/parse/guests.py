@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from proxmox_offerings.proxmox.answers import GuestConfig, GuestKind
 from proxmox_offerings.proxmox.parse.values import (
+    LARGEST,
     Nonsense,
     Row,
     boolean,
@@ -67,7 +68,10 @@ def _memory(row: Row) -> int:
     told = text(row, "memory")
     if told is None:
         return DEFAULT_MEMORY
-    return (integer({"memory": told.removeprefix("current=").partition(",")[0]}, "memory") or 0) * MEBIBYTE
+    size = (integer({"memory": told.removeprefix("current=").partition(",")[0]}, "memory") or 0) * MEBIBYTE
+    if size > LARGEST:
+        raise Nonsense("memory is not a size that can be")
+    return size
 
 
 def _volumes(row: Row, kind: GuestKind) -> Iterator[tuple[str, int | None]]:
