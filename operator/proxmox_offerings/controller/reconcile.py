@@ -299,8 +299,9 @@ class Reconciler:
         """
         now = self._now()
         end = self._soonest_end(resource, after=None if again is None else now)
+        # What is due, and could not be read for want of the API server, is due at the next attempt, not at once.
         soonest = min(
-            session.seconds_until_due,
+            max(session.seconds_until_due, again or 0.0),
             session.seconds_until_lapsed,
             math.inf if end is None else (end - now).total_seconds(),
         )
