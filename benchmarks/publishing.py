@@ -66,19 +66,11 @@ class RecordingClient(KubeClient):
         super().__init__(*args, **options)
         self.sent: list[Sent] = []
 
-    async def fetch(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-    ) -> bytes:
+    async def fetch(self, method: str, path: str, **rest: Any) -> bytes:
         """As KubeClient."""
         if method == "PATCH":
-            self.sent.append(Sent(path=path, query=query or {}, body=body or {}))
-        return await super().fetch(method, path, query=query, body=body, content_type=content_type)
+            self.sent.append(Sent(path=path, query=rest.get("query") or {}, body=rest.get("body") or {}))
+        return await super().fetch(method, path, **rest)
 
 
 class Shop:

@@ -15,7 +15,7 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settin
 PREFIX = "PROXMOX_OFFERINGS"
 GARBAGE_AFTER: Final = 20_000
 """More objects than before after which cycles are looked for: a reconcile makes some thousands that end with it. With Python's 700 they were looked
-through again and again, and everything that is kept with them: 7 % of the CPU with 100 hosts, more with more (measured)."""
+through again and again, and everything that is kept with them: 7 % of the CPU with 100 hosts (measured)."""
 
 
 class Range(click.ParamType[Network]):

@@ -87,6 +87,7 @@ _VERSION: Final = msgspec.json.Decoder(_Version)
 _OBJECT: Final = msgspec.json.Decoder(_Object)
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _BOOKMARK: Final = msgspec.json.Decoder(_Bookmark)
+_PROGRESS: Final = msgspec.json.Decoder(_Progress)
 _ERROR: Final = msgspec.json.Decoder(_Error)
 _KINDS: Final = msgspec.json.Decoder(_Kinds)
 _GROUPS: Final = msgspec.json.Decoder(_Groups)
@@ -121,7 +122,7 @@ def without_known(content: bytes, known: IsKnown) -> bytes:
     """A list, or a page of one, without the objects that are known. Raises Unavailable if it is none."""
     try:
         parts = _PARTS.decode(content)
-        int(_BOOKMARK.decode(content).metadata.version)
+        int(_PROGRESS.decode(parts["metadata"]).version)
         items = [item for item in _ITEMS.decode(parts["items"]) if not _tells_of_known(_OBJECT.decode(item), known)]
     except (ValueError, KeyError, RecursionError):
         raise Unavailable(NOT_AN_ANSWER) from None

@@ -16,6 +16,7 @@ from proxmox_offerings.controller.queue import Requeue, WorkQueue
 from proxmox_offerings.controller.reconcile import Reconciler
 from proxmox_offerings.controller.session import Session
 from proxmox_offerings.inventory.snapshot import Snapshot
+from proxmox_offerings.kube.errors import KubeError
 from proxmox_offerings.kube.objects import LiveObject, Ref
 from proxmox_offerings.proxmox.token import Token
 from proxmox_offerings.resources import OfferingStatus, ProxmoxHostSpec
@@ -32,13 +33,16 @@ SMALL = tier("small", cpu=2)
 class Running:
     """One process, and the world around it: `begin` another one to see what a restart does.
 
-    `seen` is what the next reading of Proxmox gives, raises, or waits for; the wall clock goes with the loop's, and `ahead` of it.
+    `seen` is what the next reading of Proxmox gives, raises, or waits for, `secret` what the next look for the token gives or raises; the wall clock
+    goes with the loop's, and `ahead` of it.
     """
 
     def __init__(self) -> None:
         self.kube = FakeKube()
         self.ahead = timedelta()
         self.seen: ClusterFacts | Exception | asyncio.Event = SEEN
+        self.secret: Token | KubeError = Token(id="ops@pve!reader", secret="11111111")
+        self.looked_for_token: list[float] = []
         self.read: list[datetime] = []
         self.readings: list[str] = []
         self._spec: dict[str, Any] = {}
@@ -130,7 +134,11 @@ class Running:
         return self
 
     async def _token(self, namespace: str, name: str) -> Token:
-        return Token(id="ops@pve!reader", secret="11111111")
+        self.looked_for_token.append(elapsed())
+        assert len(self.looked_for_token) < 1000, "without a pause"
+        if isinstance(self.secret, KubeError):
+            raise self.secret
+        return self.secret
 
 
 def running(actions: Callable[[Running], Awaitable[None]]) -> Running:

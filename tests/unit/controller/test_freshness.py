@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from proxmox_offerings.kube.errors import Unavailable
 from proxmox_offerings.proxmox.errors import ConnectionFailed
+from proxmox_offerings.proxmox.token import Token
 from proxmox_offerings.resources import Stock
 from unit.controller.running import EPOCH, Running, running
 
@@ -160,6 +162,24 @@ def test_suspending_lets_the_statement_end_and_resuming_says_a_new_one() -> None
         assert world.statement().stock is Stock.UNKNOWN
         world.apply(suspend=False)
         await asyncio.sleep(1)
+        assert world.statement().stock is Stock.IN_STOCK
+
+    running(actions)
+
+
+def test_a_host_that_is_due_while_the_api_server_is_away_is_not_tried_without_a_pause() -> None:
+    """Who leads nobody works on then; whoever does without election hammers a server that is just coming back."""
+
+    async def actions(world: Running) -> None:
+        await asyncio.sleep(1)
+        tried, readings = len(world.looked_for_token), len(world.read)
+        world.secret = Unavailable("the API server was not reached")
+        await asyncio.sleep(600)
+        assert 10 <= len(world.looked_for_token) - tried <= 100
+        assert len(world.read) == readings
+        world.secret = Token(id="ops@pve!reader", secret="11111111")
+        await asyncio.sleep(60)
+        assert len(world.read) > readings
         assert world.statement().stock is Stock.IN_STOCK
 
     running(actions)
