@@ -90,6 +90,9 @@ def test_install_upgrade_uninstall_and_adopt(installer: Helm, empty_cluster: Con
     installer.run("install", *RELEASE, CHART, values={})
     assert get(empty_cluster, "proxmoxhost", "own")
     installer.run("upgrade", *RELEASE, CHART, values={"crds": {"keep": False}})
+    # As an operator that ran has done: where the API server is the first to list a kind, while deleting it, it finds its own storage not ready
+    # ("storage is (re)initializing"), and may take minutes until it tries again.
+    empty_cluster.kubectl_run("get", "proxmoxhosts,offerings", "--all-namespaces")
     installer.run("uninstall", *RELEASE)
     eventually(lambda: crds(empty_cluster) == set())
 
