@@ -52,11 +52,11 @@ def refreshed(
     insecure: bool,
     said: Mapping[str, OfferingStatus],
     now: datetime,
-    marked_at: datetime | None = None,
+    is_spread: bool = False,
 ) -> ProxmoxHostStatus:
     """The status after Proxmox was read at `at`. Its times move only when something else does, or when they are to be renewed.
 
-    `marked_at`: `lastRefreshTime` of the last status in which nothing but the times was new, as far as that is remembered.
+    `is_spread`: as of statements.must_renew.
     """
     before = read_host_status(host)
     seen = _with_conditions(
@@ -75,7 +75,7 @@ def refreshed(
         valid_until=said_at + rhythm.validity if said_at else None,
         seen_at=at,
         rhythm=rhythm,
-        is_mark=marked_at is not None and marked_at == said_at,
+        is_spread=is_spread,
     )
     if not renew and seen.model_copy(update=times) == before:
         return before
@@ -91,13 +91,6 @@ def _sums(host: LiveObject, said: Mapping[str, OfferingStatus]) -> dict[str, obj
         for name, status in sorted(said.items())
     )
     return {"offerings": counts_of(status.stock for status in said.values()), "tiers": tiers}
-
-
-def is_mark(host: LiveObject, status: ProxmoxHostStatus) -> bool:
-    """Whether nothing but the times of `status` is new."""
-    before = read_host_status(host)
-    same_times = {"last_refresh_time": before.last_refresh_time, "next_refresh_time": before.next_refresh_time}
-    return status != before and status.model_copy(update=same_times) == before
 
 
 def terms_changed(host: LiveObject) -> bool:

@@ -124,8 +124,9 @@ class Publisher:
         sure = Sure(host, hosts=self._hosts, live=self._live)
         known = {one.name: self._live.offering(Ref(host.ref.namespace, one.name)) for one in wanted}
         surplus = [there for name, there in self._live.offerings_of(host).items() if no_others and name not in known]
+        differing = [one for one in wanted if not self._is_so(known[one.name], host, one)]
         results = await asyncio.gather(
-            *(self._make(known[one.name], host, one, sure) for one in wanted),
+            *(self._make(known[one.name], host, one, sure) for one in differing),
             *(self._remove(there, sure) for there in surplus),
             return_exceptions=True,
         )
@@ -157,6 +158,19 @@ class Publisher:
         else:
             self._live.saw_host(written)
             self._changed(HostChange(live=written, before=host_status.read_host_status(host), after=status))
+
+    def _is_so(self, there: LiveObject | None, host: LiveObject, wanted: Wanted) -> bool:
+        """Whether nothing is to be written to the Offering."""
+        said = statements.read_status(there.status) if there is not None else None
+        return (
+            there is not None
+            and said is not None
+            and said.observed_at == wanted.status.observed_at
+            and statements.says_the_same(said, wanted.status)
+            and (wanted.spec is None or there.spec == wanted.spec.to_wire())
+            and (wanted.labels is None or _belongs(there, host, wanted.labels))
+            and self._unsaid(there, wanted.status, wanted.reason, host=host) is None
+        )
 
     async def _make(self, there: LiveObject | None, host: LiveObject, wanted: Wanted, sure: Sure) -> None:
         ref = Ref(host.ref.namespace, wanted.name)
@@ -204,6 +218,21 @@ class Publisher:
         instead_of: OfferingStatus | None,
     ) -> LiveObject:
         """Write `status` unless it is there already. `instead_of`: what was said before all that is done now to this Offering."""
+        whole = self._unsaid(there, status, reason, host=host)
+        if whole is None:
+            return there
+        await sure.of_host()
+        written = await self._offerings.apply_status(there, whole)
+        self._live.wrote(written)
+        self._changed(OfferingChange(live=written, before=instead_of, after=whole))
+        if reason is not OfferingReason.TERMS_CHANGED:
+            _tell_of_stock(there.ref, instead_of, whole)
+        return written
+
+    def _unsaid(
+        self, there: LiveObject, status: OfferingStatus, reason: OfferingReason, *, host: LiveObject
+    ) -> OfferingStatus | None:
+        """The whole of what is to be written so that the Offering says `status`; None if it does."""
         before = statements.read_status(there.status)
         own = tuple(c for c in before.conditions if c.type == "Ready") if before is not None else ()
         known = statements.is_known(status)
@@ -219,15 +248,10 @@ class Publisher:
                 ),
             }
         )
-        if before is not None and statements.on_terms_of(before, whole).model_copy(update={"conditions": own}) == whole:
-            return there
-        await sure.of_host()
-        written = await self._offerings.apply_status(there, whole)
-        self._live.wrote(written)
-        self._changed(OfferingChange(live=written, before=instead_of, after=whole))
-        if reason is not OfferingReason.TERMS_CHANGED:
-            _tell_of_stock(there.ref, instead_of, whole)
-        return written
+        if before is None:
+            return whole
+        ours = before if len(own) == len(before.conditions) else before.model_copy(update={"conditions": own})
+        return None if statements.on_terms_of(ours, whole) == whole else whole
 
     async def _remove(self, there: LiveObject, sure: Sure) -> None:
         await sure.of_host()

@@ -228,11 +228,9 @@ class Reconciler:
             memory.seen_until = sight.snapshot.observed_at + rhythm.validity
             reading = wanted.Reading(at=sight.snapshot.observed_at, confirmed=session.problem is None, rhythm=rhythm)
             offerings = wanted.seen(
-                sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now, marks=session.marks
+                sight.plan.offerings, reading=reading, live=there, terms_changed=changed, now=now, spread=session.spread
             )
-            set_now = {one.name: one.status.observed_at for one in offerings if one.is_mark and one.status.observed_at}
-            marks = {**session.marks, **set_now}
-            session.marks = {one.name: marks[one.name] for one in offerings if one.name in marks}
+            session.spread = frozenset(one.name for one in offerings if one.is_spread)
         else:
             explicit = self._unobserved(host=host)
             derived = not host.spec.tiers
@@ -258,10 +256,10 @@ class Reconciler:
                 insecure=insecure,
                 said=outcome.said,
                 now=now,
-                marked_at=session.marked_at,
+                is_spread=session.host_spread,
             )
-            if host_status.is_mark(resource, status):
-                session.marked_at = status.last_refresh_time
+            if not changed and status != host_status.read_host_status(resource):
+                session.host_spread = True
         elif problem is not None:
             status = host_status.failed(resource, problem=problem, insecure=insecure, said=outcome.said, now=now)
         else:

@@ -46,7 +46,7 @@ Observed = Callable[[str, float], None]
 class Session:
     """The observation of one ProxmoxHost. Not to be used by two at a time.
 
-    `marks` and `marked_at` are when the last freshness mark of each Offering and of the host was set.
+    `spread`: the Offerings that were written at a moment of their own, and `host_spread`: whether the host's status was (wanted.Wanted.is_spread).
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Session:
         self.ref = ref
         self.snapshot: Snapshot | None = None
         self.problem: Problem | None = None
-        self.marks: dict[str, datetime] = {}
-        self.marked_at: datetime | None = None
+        self.spread: frozenset[str] = frozenset()
+        self.host_spread = False
         self._open_observer = open_observer
         self._read_token = read_token
         self._on_news = on_news

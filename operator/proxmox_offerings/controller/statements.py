@@ -6,6 +6,7 @@ becomes Unknown; and after the last good read at least half of the validity rema
 
 import functools
 import hashlib
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,7 +56,7 @@ def on_terms_of(status: OfferingStatus, other: OfferingStatus) -> OfferingStatus
 
     Those of a generation that is still to come are nobody's, so what names one is said again.
     """
-    earlier = (status.host_generation or 0) <= (other.host_generation or 0)
+    earlier = (status.host_generation or 0) < (other.host_generation or 0)
     return status.model_copy(update={"host_generation": other.host_generation}) if earlier else status
 
 
@@ -123,7 +124,7 @@ def remembering(status: OfferingStatus, *, before: OfferingStatus | None) -> Off
     sold_out = None
     if not is_known(status) and (was_sold_out(before) or was_in_stock(before)):
         sold_out = was_sold_out(before)
-    return status.model_copy(update={"sold_out": sold_out})
+    return status if status.sold_out is sold_out else status.model_copy(update={"sold_out": sold_out})
 
 
 def was_expired(status: OfferingStatus | None) -> bool:
@@ -153,7 +154,7 @@ def must_renew(
     valid_until: datetime | None,
     seen_at: datetime,
     rhythm: Rhythm,
-    is_mark: bool = False,
+    is_spread: bool = False,
 ) -> bool:
     """Whether content that has not changed is written again, given when it was last said and when Proxmox was last read.
 
@@ -161,8 +162,8 @@ def must_renew(
     a clock set back.
 
     So that many Offerings that were written together do not come due together for ever, each has its own moment within the half, found from its
-    name: after a change of content the first mark is set then, early, and the following ones each half of the validity. `is_mark`: what was said
-    last is known to be a mark; where nobody knows (after a restart) one more mark may come early.
+    name: the first mark is set then, early, and the following ones each half of the validity. `is_spread`: it was written at a moment of its own
+    already; where nobody knows (after a restart) one more mark may come early.
     """
     if said_at is None or valid_until != said_at + rhythm.validity:
         return True
@@ -171,20 +172,13 @@ def must_renew(
     if age < 0 or age >= half - CUT:
         return True
     until_own_moment = (_place(name) * half - said_at.timestamp()) % half
-    return not is_mark and age >= max(until_own_moment, rhythm.interval.total_seconds() / 10)
+    return not is_spread and age >= max(until_own_moment, rhythm.interval.total_seconds() / 10)
 
 
-def _content(status: OfferingStatus) -> OfferingStatus:
-    return status.model_copy(
-        update={
-            "observed_at": None,
-            "valid_until": None,
-            "observed_generation": None,
-            "host_generation": None,
-            "sold_out": None,
-            "conditions": (),
-        }
-    )
+_OF_THE_MOMENT: Final = frozenset(
+    {"observed_at", "valid_until", "observed_generation", "host_generation", "sold_out", "conditions"}
+)
+_content: Final = operator.attrgetter(*(name for name in OfferingStatus.model_fields if name not in _OF_THE_MOMENT))
 
 
 def _place(name: str) -> float:

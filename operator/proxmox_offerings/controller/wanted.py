@@ -4,7 +4,7 @@ Two cases. Something believable was read: the plan says it all, and only *when* 
 stays, each statement until it ends, unless it was made on other terms than hold now.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ class Wanted:
     """One Offering as it should be. `spec` and `labels` None: as they are.
 
     `status` has its times, but neither observedGeneration nor conditions: those depend on the moment of writing. `reason` is that of Ready.
-    `is_mark`: only the times are new.
+    `is_spread`: it was written at a moment of its own, apart from other Offerings, or is now.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Wanted:
     spec: OfferingSpec | None
     status: OfferingStatus
     reason: OfferingReason
-    is_mark: bool = False
+    is_spread: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +49,13 @@ def seen(
     live: Mapping[str, LiveObject],
     terms_changed: bool,
     now: datetime,
-    marks: Mapping[str, datetime] | None = None,
+    spread: Collection[str] = (),
 ) -> tuple[Wanted, ...]:
     """The Offerings of a plan.
 
     Content that has not changed keeps the times of when it was said, until it must be renewed. While the cluster cannot be read, it is not renewed
-    at all: the reading is used for what is missing or was changed, but nothing is made to look newer than it is. `marks`: when each Offering's last
-    freshness mark was set, as far as that is remembered.
+    at all: the reading is used for what is missing or was changed, but nothing is made to look newer than it is. `spread`: the names of
+    those that were written at a moment of their own, as far as that is remembered.
     """
     return tuple(
         _seen(
@@ -64,7 +64,7 @@ def seen(
             live=live.get(offering.name),
             terms_changed=terms_changed,
             now=now,
-            marked_at=(marks or {}).get(offering.name),
+            is_spread=offering.name in spread,
         )
         for offering in planned
     )
@@ -137,37 +137,41 @@ def _seen(
     live: LiveObject | None,
     terms_changed: bool,
     now: datetime,
-    marked_at: datetime | None,
+    is_spread: bool,
 ) -> Wanted:
-    fresh = statements.observed(offering.statement, at=reading.at, validity=reading.rhythm.validity)
+
+    def fresh() -> OfferingStatus:
+        return statements.observed(offering.statement, at=reading.at, validity=reading.rhythm.validity)
+
     said = _said(live)
     if said is None:
-        return _wanted(offering, fresh)
-    same = statements.says_the_same(said, fresh)
+        return _wanted(offering, fresh())
+    same = statements.says_the_same(said, offering.statement)
     if not reading.confirmed:
         keep = not terms_changed and (same or statements.was_expired(said))
-        return _wanted(offering, statements.held(said, now=now) if keep else fresh)
+        return _wanted(offering, statements.held(said, now=now) if keep else fresh(), is_spread=is_spread)
     if not same:
-        return _wanted(offering, fresh)
+        # Clusters change each at its own time. What is known of many at once is said at once: after a start, an edit, an outage.
+        return _wanted(offering, fresh(), is_spread=statements.is_known(said) and not terms_changed)
     renew = statements.must_renew(
         offering.name,
         said_at=said.observed_at,
         valid_until=said.valid_until,
         seen_at=reading.at,
         rhythm=reading.rhythm,
-        is_mark=marked_at is not None and marked_at == said.observed_at,
+        is_spread=is_spread,
     )
-    return _wanted(offering, fresh, is_mark=True) if renew else _wanted(offering, said)
+    return _wanted(offering, fresh(), is_spread=True) if renew else _wanted(offering, said, is_spread=is_spread)
 
 
-def _wanted(offering: PlannedOffering, status: OfferingStatus, *, is_mark: bool = False) -> Wanted:
+def _wanted(offering: PlannedOffering, status: OfferingStatus, *, is_spread: bool = False) -> Wanted:
     return Wanted(
         name=offering.name,
         labels={**offering.labels, **MANAGED_BY},
         spec=offering.spec,
         status=_bare(status),
         reason=_reason(status),
-        is_mark=is_mark,
+        is_spread=is_spread,
     )
 
 
@@ -176,6 +180,8 @@ def _said(live: LiveObject | None) -> OfferingStatus | None:
 
 
 def _bare(status: OfferingStatus) -> OfferingStatus:
+    if status.observed_generation is None and status.host_generation is None and not status.conditions:
+        return status
     return status.model_copy(update={"observed_generation": None, "host_generation": None, "conditions": ()})
 
 

@@ -5,7 +5,6 @@ Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go. Exponents have at mos
 text becomes a huge number.
 """
 
-import math
 import re
 from fractions import Fraction
 from typing import Any, Final, Self
@@ -66,12 +65,12 @@ class Quantity:
     @property
     def bytes(self) -> int:
         """The amount in whole units, rounded up."""
-        return math.ceil(self._value)
+        return -(-self._value.numerator // self._value.denominator)
 
     @property
     def milli(self) -> int:
         """The amount in thousandths, rounded up."""
-        return math.ceil(self._value * 1000)
+        return -(-1000 * self._value.numerator // self._value.denominator)
 
     @property
     def value(self) -> Fraction:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxmox_offerings.catalogue.plan import Plan, plan
-from proxmox_offerings.resources import InvalidResource, ProxmoxHost, Stock
+from proxmox_offerings.resources import InvalidResource, OfferingSpec, ProxmoxHost, Stock
 from support.fields import (
     BASE,
     CLUSTER,
@@ -58,6 +58,7 @@ def test_a_change_shows_where_it_must(field: Field) -> None:
 
 @pytest.mark.parametrize("kind", schema_fields())
 def test_whatever_is_tried_at_a_field_is_planned_or_refused_by_its_name(kind: str) -> None:
+    """And what is planned of it is what an Offering may hold: it is not checked again when a plan is made."""
     path = next(field.path for field in FIELDS if field.kind == kind)
     for value in values(schema_fields()[kind]):
         try:
@@ -65,7 +66,8 @@ def test_whatever_is_tried_at_a_field_is_planned_or_refused_by_its_name(kind: st
         except InvalidResource as refused:
             blamed = re.findall(r"spec[][.\w]*", str(refused))
         else:
-            plan(host=spec, snapshot=SNAPSHOT, past={})
+            made = [one.spec for one in plan(host=spec, snapshot=SNAPSHOT, past={}).offerings]
+            assert [OfferingSpec.parse(one.to_wire(), strict=True) for one in made] == made, value
             continue
         assert any(is_about(path, name) for name in blamed), (value, blamed)
 

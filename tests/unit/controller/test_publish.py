@@ -370,12 +370,30 @@ async def test_the_moment_of_a_transition_stays_while_the_condition_does(world: 
     assert since() == "2026-11-24T13:00:00Z"
 
 
-async def test_a_mark_that_is_remembered_is_not_followed_by_an_early_one(world: World) -> None:
-    """The one early mark after a change moves an Offering to its own moment; a second one would cost writes for nothing."""
+async def test_what_was_written_at_a_moment_of_its_own_is_not_marked_early(world: World) -> None:
+    """The one early mark moves an Offering apart from those that were written with it; any other would cost a write for nothing."""
     await world.say(plans())
     at = NOON + timedelta(seconds=290)
     reading = Reading(at=at, confirmed=True, rhythm=RHYTHM)
     there = world.live.offerings_of(HOST)
-    for marks, renewed in (({}, True), ({"fra1-small": NOON}, False), ({"fra1-small": at}, True)):
-        (one,) = wanted.seen(plans(), reading=reading, live=there, terms_changed=False, now=at, marks=marks)
-        assert (one.is_mark, one.status.observed_at == at) == (renewed, renewed)
+    for spread, renewed in ((set[str](), True), ({"fra1-small"}, False)):
+        (one,) = wanted.seen(plans(), reading=reading, live=there, terms_changed=False, now=at, spread=spread)
+        assert (one.is_spread, one.status.observed_at == at) == (True, renewed)
+
+
+async def test_a_cluster_changes_at_a_moment_of_its_own_and_whoever_edits_many_hosts_does_not(world: World) -> None:
+    def is_spread(**given: Any) -> bool:
+        reading = Reading(at=at, confirmed=True, rhythm=RHYTHM)
+        there = world.live.offerings_of(HOST)
+        (one,) = wanted.seen(plans(threads=10), reading=reading, live=there, now=at, **given)
+        return one.is_spread
+
+    at = NOON
+    assert not is_spread(terms_changed=False), "after a start many are written at once"
+    await world.say(plans())
+    at = NOON + timedelta(seconds=60)
+    assert is_spread(terms_changed=False)
+    assert not is_spread(terms_changed=True, spread={"fra1-small"})
+    await world.say_nothing_new(plans(threads=10), now=NOON + timedelta(seconds=3600))
+    at = NOON + timedelta(seconds=3660)
+    assert not is_spread(terms_changed=False, spread={"fra1-small"}), "an outage ends for many at once"

@@ -103,9 +103,9 @@ def said_over_time(name: str, *, readings: Iterable[datetime], rhythm: Rhythm) -
         seen_at = reading.replace(microsecond=0)
         said_at = moments[-1] if moments else None
         end = said_at + rhythm.validity if said_at else None
-        is_mark = len(moments) > 1
+        is_spread = len(moments) > 1
         if statements.must_renew(
-            name, said_at=said_at, valid_until=end, seen_at=reading, rhythm=rhythm, is_mark=is_mark
+            name, said_at=said_at, valid_until=end, seen_at=reading, rhythm=rhythm, is_spread=is_spread
         ):
             moments.append(seen_at)
         left = moments[-1] + rhythm.validity - seen_at
