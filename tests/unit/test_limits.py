@@ -2,6 +2,7 @@
 
 import re
 
+from proxmox_offerings.catalogue import bounds as status
 from proxmox_offerings.catalogue import observed
 from proxmox_offerings.controller import announcer, logging, pace, queue, ring
 from proxmox_offerings.controller.config import Settings
@@ -32,6 +33,8 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"not longer than {client.TIMEOUT.total:g} s",
         f"{announcer.MOST_WAITING:,} wait",
         f"| {MOST_NODES:,}; {MOST_GUESTS:,}; {MOST_STORAGES:,} rows",
+        f"nodes of all operating systems | {status.MOST_NAMES:,} |",
+        f"in a status | {status.MOST_STORAGES}; {status.MOST_SYSTEMS}; {status.MOST_PROFILES:,} |",
         f"missing privileges in the status | {observed.MOST_MISSING} |",
         f"has at most {logging.LONGEST_LINE:,} characters for each value, a traceback {logging.MOST_LINES} lines",
     ):

@@ -7,6 +7,7 @@ from itertools import islice
 from proxmox_offerings.capacity.allocation import POINTS, Allocation
 from proxmox_offerings.capacity.disks import Shelf
 from proxmox_offerings.capacity.rooms import Room, Rooms
+from proxmox_offerings.catalogue.bounds import MOST_PROFILES, MOST_STORAGES, names
 from proxmox_offerings.catalogue.hardware import card_name
 from proxmox_offerings.catalogue.text import clean
 from proxmox_offerings.inventory.snapshot import Node, Profile, Snapshot
@@ -49,7 +50,7 @@ def observed_of(
             quorate=True,
             endpoint=snapshot.endpoint,
         ),
-        nodes=tuple(_node(room) for room in rooms.rooms.values()),
+        nodes=tuple(_node(room, of=len(rooms.rooms)) for room in rooms.rooms.values()),
         storages=_storages(shelves),
         missing_privileges=missing_of(snapshot.missing_privileges),
         offerings=counts_of(stocks),
@@ -81,7 +82,8 @@ def counts_of(stocks: Iterable[Stock]) -> OfferingCounts:
     )
 
 
-def _node(room: Room) -> NodeStatus:
+def _node(room: Room, *, of: int) -> NodeStatus:
+    """One of so many."""
     node = room.node
     return NodeStatus(
         name=node.name,
@@ -94,9 +96,9 @@ def _node(room: Room) -> NodeStatus:
         excluded=room.left_out.value if room.left_out is not None else None,
         cpu=_cpu(room.cpu) if node.threads else None,
         memory_allocation=_memory(room.memory) if node.memory else None,
-        bridges=None if node.bridges is None else tuple(sorted(map(clean, node.bridges))),
+        bridges=None if node.bridges is None else names(node.bridges, lists=of),
         gpus=_gpus(node),
-        gpu_profiles=_gpu_profiles(node),
+        gpu_profiles=_gpu_profiles(node)[: MOST_PROFILES // of],
     )
 
 
@@ -154,10 +156,12 @@ def _storages(shelves: Sequence[Shelf]) -> tuple[StorageStatus, ...]:
     for shelf in shelves:
         if shelf.hidden != "NotSelected":
             rows[shelf.place.storage, shelf.storage_class].append(shelf)
-    return tuple(_storage(own) for _, own in sorted(rows.items()))
+    listed = sorted(rows.items())[:MOST_STORAGES]
+    return tuple(_storage(own, of=len(listed)) for _, own in listed)
 
 
-def _storage(shelves: Sequence[Shelf]) -> StorageStatus:
+def _storage(shelves: Sequence[Shelf], *, of: int) -> StorageStatus:
+    """One of so many."""
     place = shelves[0].place
     backings = sorted({shelf.backing for shelf in shelves})
     usable = [
@@ -175,7 +179,7 @@ def _storage(shelves: Sequence[Shelf]) -> StorageStatus:
         backing=clean(backings[0]) if len(backings) == 1 else None,
         total=Quantity.of_bytes(total) if total is not None else None,
         available=Quantity.of_bytes(_coarse(available, total)) if available is not None and total is not None else None,
-        nodes=tuple(sorted(clean(shelf.place.node) for shelf in shelves if shelf.hidden is None)),
+        nodes=names((shelf.place.node for shelf in shelves if shelf.hidden is None), lists=of),
     )
 
 

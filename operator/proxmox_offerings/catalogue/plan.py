@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 
 from proxmox_offerings.capacity.disks import Disks, DiskUse
 from proxmox_offerings.capacity.fit import Fit
+from proxmox_offerings.catalogue.bounds import names
 from proxmox_offerings.catalogue.count import Count, count
 from proxmox_offerings.catalogue.hardware import gpu_of, processor_of
 from proxmox_offerings.catalogue.messages import message_of
@@ -162,9 +163,9 @@ def _storage(carriers: tuple[str, ...], disks: Disks) -> OfferingStorage | None:
     backings = {backing for name in carriers for backing in disks.reach.get(name, ())}
     if not backings:
         return None
-    names = {name for backing in backings for name in disks.names[backing]}
+    ids = {name for backing in backings for name in disks.names[backing]}
     classes = {word for backing in backings for word in disks.classes[backing]}
-    return OfferingStorage(classes=tuple(map(StorageClass, sorted(classes))), names=tuple(sorted(names)))
+    return OfferingStorage(classes=tuple(map(StorageClass, sorted(classes))), names=names(ids))
 
 
 def _offering(host: ProxmoxHost, tier: Tier, reckoning: Reckoning, statement: OfferingStatus) -> PlannedOffering:

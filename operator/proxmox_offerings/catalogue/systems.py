@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
+from proxmox_offerings.catalogue.bounds import MOST_SYSTEMS, names
 from proxmox_offerings.catalogue.system_names import readable_name
 from proxmox_offerings.catalogue.text import clean
 from proxmox_offerings.inventory.snapshot import Template
@@ -29,9 +30,10 @@ def systems_of(
         source = template.vmid if template.vmid is not None else template.volid
         if nodes and source is not None and template.kind == KINDS[tier.virtualization] and _runs_on(template, tier):
             found[system_name(template, rules), source].update(nodes)
+    listed = sorted(found.items(), key=lambda item: (item[0][0], str(item[0][1])))[:MOST_SYSTEMS]
     return tuple(
-        OperatingSystem(name=name, template=source, nodes=tuple(sorted(nodes)))
-        for (name, source), nodes in sorted(found.items(), key=lambda item: (item[0][0], str(item[0][1])))
+        OperatingSystem(name=name, template=source, nodes=names(nodes, lists=len(listed)))
+        for (name, source), nodes in listed
     )
 
 

@@ -120,7 +120,7 @@ class OperatingSystem(Model):
     template: Annotated[Int | Word, Field(union_mode="left_to_right")]
     """Number of the template guest, or volume id of the container template or image."""
     nodes: Words = ()
-    """Nodes where it can be used."""
+    """Nodes where it can be used, of thousands the first by name."""
 
 
 class OfferingStatus(Model):
@@ -170,7 +170,7 @@ class OfferingStatus(Model):
     storage: OfferingStorage | None = None
     """Where the disks of units can lie."""
     operating_systems: Annotated[tuple[OperatingSystem, ...], Keyed("name", "template")] = ()
-    """What can be installed."""
+    """What can be installed, of more than 500 the first by name."""
     conditions: Annotated[tuple[Condition, ...], Keyed("type")] = ()
     """Ready: whether the above could be observed."""
 

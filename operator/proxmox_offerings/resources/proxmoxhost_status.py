@@ -103,7 +103,7 @@ class NodeStatus(Model):
     memory_allocation: NodeMemory | None = None
     """Memory under the host's allocation; absent if unknown."""
     bridges: Words | None = None
-    """Its active bridges and SDN vnets; absent if unreadable."""
+    """Its active bridges and SDN vnets, of thousands the first by name; absent if unreadable."""
     gpus: Annotated[tuple[NodeGPU, ...], Keyed("model")] | None = None
     """Its graphics cards by model; absent if unreadable."""
     gpu_profiles: Annotated[tuple[NodeGPUProfile, ...], Keyed("profile", "model")] = ()
@@ -126,7 +126,7 @@ class StorageStatus(Model):
     available: Quantity | None = None
     """What is free; absent if unreadable."""
     nodes: Words = ()
-    """Nodes that can use it."""
+    """Nodes that can use it, of thousands the first by name."""
 
 
 class MissingPrivilege(Model):
@@ -202,7 +202,7 @@ class ProxmoxHostStatus(Model):
     nodes: Annotated[tuple[NodeStatus, ...], Keyed("name")] = ()
     """Every node of the cluster, sold or not."""
     storages: Annotated[tuple[StorageStatus, ...], Keyed("name", "class")] = ()
-    """Every selected storage."""
+    """Every selected storage, of more than 500 the first by name."""
     missing_privileges: Annotated[tuple[MissingPrivilege, ...], Keyed("path", "privilege")] = ()
     """What the token should be allowed to see, and is not."""
     offerings: OfferingCounts | None = None
