@@ -38,6 +38,11 @@ tutorial: controlplane ## Type what the tutorial says, and see whether it is wha
 test: controlplane helm promtool browser-if-possible ## Run all tests (ARGS="..." for pytest)
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
+.PHONY: test-search
+test-search: venv ## Look for counterexamples of all properties, others in each run (SEED=7 repeats one; ARGS="..." for pytest)
+	$(BIN)/pytest tests/unit -m hypothesis --hypothesis-profile=search $(if $(SEED),--hypothesis-seed="$(SEED)") \
+		--timeout=1800 --numprocesses=auto --dist=worksteal $(ARGS)
+
 .PHONY: test-long
 test-long: controlplane ## Run the long tests: soak, fuzzing, every crash (MINUTES=5 for each fuzzer, SEED=7; ARGS="..." for pytest)
 	LONG_MINUTES="$(MINUTES)" LONG_SEED="$(SEED)" $(BIN)/pytest -m long --timeout=3600 --numprocesses=auto --maxprocesses=8 $(ARGS)

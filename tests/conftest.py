@@ -32,9 +32,18 @@ BUILT_FIRST = {
 # Ctrl-C is heard as at a terminal, here and in what tests start: who runs them in the background of a script has told them not to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples in each run, and none that a busy machine finds too slow: what searches anew each time is marked `long`.
+# The same examples in each run, and none that a busy machine finds too slow.
 settings.register_profile(
     "tests", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# Other examples in each run, many more of them, and how to see one again: make test-search.
+settings.register_profile(
+    "search",
+    settings.get_profile("tests"),
+    derandomize=False,
+    max_examples=1000,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("tests")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from proxmox_offerings.capacity.disks import Disks, DiskUse
 from proxmox_offerings.capacity.fit import Fit
@@ -19,7 +19,6 @@ from proxmox_offerings.inventory.snapshot import Snapshot
 from proxmox_offerings.resources import (
     GROUP,
     HostRef,
-    LimitingResource,
     OfferingNode,
     OfferingSpec,
     OfferingStatus,
@@ -140,7 +139,14 @@ def _stated(
         available=said.available,
         limiting_resource=fit.limiting,
         message=message_of(fit, said, policy=host.spec.stock),
-        nodes=tuple(_node(node.name, node.available if said.available else 0, node.limiting) for node in fit.nodes),
+        nodes=tuple(
+            OfferingNode(
+                name=node.name,
+                available=node.available if said.available else 0,
+                limiting_resource=node.limiting,
+            )
+            for node in fit.nodes
+        ),
         processor=processor,
         gpu=gpu_of(tier, [snapshot.nodes[name] for name in fit.carriers]) if tier.gpu else None,
         storage=storage,
@@ -151,12 +157,6 @@ def _stated(
             carriers=fit.carriers,
         ),
     )
-
-
-@lru_cache(maxsize=4096)
-def _node(name: str, available: int, limiting: LimitingResource | None) -> OfferingNode:
-    """From refresh to refresh most are the same."""
-    return OfferingNode(name=name, available=available, limiting_resource=limiting)
 
 
 def _storage(carriers: tuple[str, ...], disks: Disks) -> OfferingStorage | None:
