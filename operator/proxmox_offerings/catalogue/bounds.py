@@ -19,4 +19,4 @@ MOST_SYSTEMS: Final = 500
 
 def names(found: Iterable[str], *, lists: int = 1) -> tuple[str, ...]:
     """Names in order, printable; no more than there is room for in each of so many lists."""
-    return tuple(map(clean, sorted(found)[: MOST_NAMES // max(1, lists)]))
+    return tuple(map(clean, sorted(found)[: MOST_NAMES // lists]))

@@ -161,12 +161,8 @@ class Publisher:
 
     def _is_so(self, there: LiveObject | None, host: LiveObject, wanted: Wanted) -> bool:
         """Whether nothing is to be written to the Offering."""
-        said = statements.read_status(there.status) if there is not None else None
         return (
             there is not None
-            and said is not None
-            and said.observed_at == wanted.status.observed_at
-            and statements.says_the_same(said, wanted.status)
             and (wanted.spec is None or there.spec == wanted.spec.to_wire())
             and (wanted.labels is None or _belongs(there, host, wanted.labels))
             and self._unsaid(there, wanted.status, wanted.reason, host=host) is None

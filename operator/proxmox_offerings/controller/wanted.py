@@ -149,7 +149,7 @@ def _seen(
     same = statements.says_the_same(said, offering.statement)
     if not reading.confirmed:
         keep = not terms_changed and (same or statements.was_expired(said))
-        return _wanted(offering, statements.held(said, now=now) if keep else fresh(), is_spread=is_spread)
+        return _wanted(offering, statements.held(said, now=now) if keep else fresh(), is_spread=is_spread and keep)
     if not same:
         # Clusters change each at its own time. What is known of many at once is said at once: after a start, an edit, an outage.
         return _wanted(offering, fresh(), is_spread=statements.is_known(said) and not terms_changed)

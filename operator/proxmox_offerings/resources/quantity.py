@@ -5,6 +5,7 @@ Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go. Exponents have at mos
 text becomes a huge number.
 """
 
+import math
 import re
 from fractions import Fraction
 from typing import Any, Final, Self
@@ -65,12 +66,12 @@ class Quantity:
     @property
     def bytes(self) -> int:
         """The amount in whole units, rounded up."""
-        return -(-self._value.numerator // self._value.denominator)
+        return math.ceil(self._value)
 
     @property
     def milli(self) -> int:
         """The amount in thousandths, rounded up."""
-        return -(-1000 * self._value.numerator // self._value.denominator)
+        return math.ceil(self._value * 1000)
 
     @property
     def value(self) -> Fraction:

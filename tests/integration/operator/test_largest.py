@@ -57,6 +57,7 @@ def test_what_is_said_of_the_largest_cluster_fits_into_etcd(kube: Kube, clusters
     assert all(one["bridges"][0] == "vmbr0" for one in status["nodes"])
     assert {len(one["gpuProfiles"]) for one in status["nodes"]} == {MOST_PROFILES // MOST_NODES}
     assert len(status["storages"]) == MOST_STORAGES
+    assert max(len(one["nodes"]) for one in status["storages"]) == MOST_NAMES // MOST_STORAGES
     systems = offering["status"]["operatingSystems"]
     assert (len(systems), {len(one["nodes"]) for one in systems}) == (MOST_SYSTEMS, {MOST_NAMES // MOST_SYSTEMS})
     assert len(offering["status"]["nodes"]) == MOST_NODES

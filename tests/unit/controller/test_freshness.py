@@ -9,6 +9,7 @@ from proxmox_offerings.kube.errors import Unavailable
 from proxmox_offerings.proxmox.errors import ConnectionFailed
 from proxmox_offerings.proxmox.token import Token
 from proxmox_offerings.resources import Stock
+from support.cluster import cluster, node
 from unit.controller.running import EPOCH, Running, running
 
 HOUR = 3600
@@ -27,6 +28,22 @@ def test_an_unchanged_statement_is_renewed_twice_each_validity_and_keeps_half_of
             assert said.valid_until - world.now() >= timedelta(seconds=300 - 60 - 2)
         assert len(world.read) == HOUR / 60 + 1
         assert world.written().count(("status", "fra1-small")) <= 2 * HOUR / 600 + 1
+
+    running(actions)
+
+
+def test_a_change_of_the_cluster_is_followed_by_no_early_mark() -> None:
+    """Neither of the Offering nor of the host: clusters change each at its own time, so there is nothing to spread."""
+
+    async def actions(world: Running) -> None:
+        for threads in (14, 12, 10):
+            await asyncio.sleep(130)
+            world.seen = cluster(nodes=[node(threads=threads)])
+            await asyncio.sleep(61)
+            assert {("status", "fra1-small"), ("status", "fra1")} <= set(world.written())
+            assert world.statement().available == threads // 2
+            await asyncio.sleep(230)
+            assert world.written() == []
 
     running(actions)
 

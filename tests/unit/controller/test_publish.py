@@ -382,8 +382,8 @@ async def test_what_was_written_at_a_moment_of_its_own_is_not_marked_early(world
 
 
 async def test_a_cluster_changes_at_a_moment_of_its_own_and_whoever_edits_many_hosts_does_not(world: World) -> None:
-    def is_spread(**given: Any) -> bool:
-        reading = Reading(at=at, confirmed=True, rhythm=RHYTHM)
+    def is_spread(*, confirmed: bool = True, **given: Any) -> bool:
+        reading = Reading(at=at, confirmed=confirmed, rhythm=RHYTHM)
         there = world.live.offerings_of(HOST)
         (one,) = wanted.seen(plans(threads=10), reading=reading, live=there, now=at, **given)
         return one.is_spread
@@ -393,7 +393,8 @@ async def test_a_cluster_changes_at_a_moment_of_its_own_and_whoever_edits_many_h
     await world.say(plans())
     at = NOON + timedelta(seconds=60)
     assert is_spread(terms_changed=False)
-    assert not is_spread(terms_changed=True, spread={"fra1-small"})
+    for confirmed in (True, False):
+        assert not is_spread(terms_changed=True, spread={"fra1-small"}, confirmed=confirmed)
     await world.say_nothing_new(plans(threads=10), now=NOON + timedelta(seconds=3600))
     at = NOON + timedelta(seconds=3660)
     assert not is_spread(terms_changed=False, spread={"fra1-small"}), "an outage ends for many at once"
